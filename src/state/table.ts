@@ -1,0 +1,188 @@
+// A table: immutable rows under one key, each with a revision and a status.
+// Readers look at rows, never at events: a change only says "look again".
+
+export type Status =
+  | { readonly state: 'pending' }
+  | { readonly state: 'done' }
+  | { readonly state: 'error'; readonly error: string }
+
+/** A row as the table holds it. `revision` grows with every change of any row in the table. */
+export interface Entry<Row> {
+  readonly key: string
+  readonly row: Row
+  readonly revision: number
+  readonly status: Status
+}
+
+const PENDING: Status = { state: 'pending' }
+
+export class Table<Row extends object> {
+  readonly name: string
+  readonly keyOf: (row: Row) => string
+  #entries = new Map<string, Entry<Row>>()
+  #deleted = new Map<string, Entry<Row>>()
+  #indices = new Map<
+    string,
+    { keysOf: (row: Row) => Iterable<string>; keys: Map<string, Set<string>> }
+  >()
+  #listeners = new Set<(key: string) => void>()
+  #revision = 0
+  #initialized = false
+
+  constructor(name: string, keyOf: (row: Row) => string) {
+    this.name = name
+    this.keyOf = keyOf
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** Revision of the newest change. */
+  get revision(): number {
+    return this.#revision
+  }
+
+  /** True once every source has completed its first list; nothing is pruned before. */
+  get initialized(): boolean {
+    return this.#initialized
+  }
+
+  /** Called by the source, once, after its first complete list. Wakes listeners with the key ''. */
+  markInitialized(): void {
+    if (this.#initialized) return
+    this.#initialized = true
+    this.#notify('')
+  }
+
+  get(key: string): Row | undefined {
+    return this.#entries.get(key)?.row
+  }
+
+  entry(key: string): Entry<Row> | undefined {
+    return this.#entries.get(key)
+  }
+
+  /** Rows in order of insertion. */
+  *rows(): IterableIterator<Row> {
+    for (const entry of this.#entries.values()) yield entry.row
+  }
+
+  entries(): IterableIterator<Entry<Row>> {
+    return this.#entries.values()
+  }
+
+  /** Puts a whole row; a row deeply equal to the one held changes nothing. Returns whether it changed. */
+  upsert(row: Row): boolean {
+    const key = this.keyOf(row)
+    const before = this.#entries.get(key)
+    if (before && sameRow(before.row, row)) return false
+    if (before) this.#unindex(key, before.row)
+    this.#entries.set(key, { key, row, revision: ++this.#revision, status: PENDING })
+    this.#deleted.delete(key)
+    this.#index(key, row)
+    this.#notify(key)
+    return true
+  }
+
+  /** Deletes by key; the absent is fine. The row stays readable in takeDeleted() until taken. */
+  delete(key: string): boolean {
+    const before = this.#entries.get(key)
+    if (!before) return false
+    this.#entries.delete(key)
+    this.#unindex(key, before.row)
+    this.#deleted.set(key, { ...before, revision: ++this.#revision })
+    this.#notify(key)
+    return true
+  }
+
+  /** Makes the table hold exactly these rows, touching only what differs. */
+  replaceAll(rows: Iterable<Row>): void {
+    const keep = new Set<string>()
+    for (const row of rows) {
+      keep.add(this.keyOf(row))
+      this.upsert(row)
+    }
+    for (const key of [...this.#entries.keys()]) if (!keep.has(key)) this.delete(key)
+  }
+
+  /** Rows deleted and not yet taken; the one reconciler of the table calls takeDeleted. */
+  deleted(): IterableIterator<Entry<Row>> {
+    return this.#deleted.values()
+  }
+
+  /** True while the row's deletion waits to be carried out. */
+  isDeleted(key: string): boolean {
+    return this.#deleted.has(key)
+  }
+
+  /** Forgets a deletion once it has been carried out (or the row came back). */
+  forgetDeleted(key: string): void {
+    this.#deleted.delete(key)
+  }
+
+  /** Writes a row's status, unless the row changed since `revision` was read. Wakes nobody. */
+  setStatus(key: string, revision: number, status: Status): void {
+    const entry = this.#entries.get(key)
+    if (entry?.revision === revision) this.#entries.set(key, { ...entry, status })
+  }
+
+  /** Adds an index: rows by each of the keys that `keysOf` gives. */
+  addIndex(name: string, keysOf: (row: Row) => Iterable<string>): void {
+    this.#indices.set(name, { keysOf, keys: new Map() })
+    for (const { key, row } of this.#entries.values()) this.#index(key, row, name)
+  }
+
+  /** Rows under one key of an index, in no particular order. */
+  *byIndex(name: string, indexKey: string): IterableIterator<Row> {
+    const index = this.#indices.get(name)
+    if (!index) throw new Error(`Cannot read index ${name} of ${this.name}: there is none`)
+    for (const key of index.keys.get(indexKey) ?? []) {
+      const row = this.get(key)
+      if (row) yield row
+    }
+  }
+
+  /** Calls back synchronously after every change with the key of the row; returns the way to stop. */
+  subscribe(listener: (key: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #notify(key: string): void {
+    for (const listener of this.#listeners) listener(key)
+  }
+
+  #index(key: string, row: Row, only?: string): void {
+    for (const [name, index] of this.#indices) {
+      if (only !== undefined && name !== only) continue
+      for (const indexKey of index.keysOf(row)) {
+        const keys = index.keys.get(indexKey)
+        if (keys) keys.add(key)
+        else index.keys.set(indexKey, new Set([key]))
+      }
+    }
+  }
+
+  #unindex(key: string, row: Row): void {
+    for (const index of this.#indices.values()) {
+      for (const indexKey of index.keysOf(row)) {
+        const keys = index.keys.get(indexKey)
+        keys?.delete(key)
+        if (keys?.size === 0) index.keys.delete(indexKey)
+      }
+    }
+  }
+}
+
+/** Rows are plain JSON-like values, so structural equality is enough. */
+function sameRow(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a) !== Array.isArray(b)) return false
+  const left = Object.entries(a).filter(([, value]) => value !== undefined)
+  const right = Object.entries(b).filter(([, value]) => value !== undefined)
+  if (left.length !== right.length) return false
+  const other = b as Record<string, unknown>
+  return left.every(([name, value]) => sameRow(value, other[name]))
+}

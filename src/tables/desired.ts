@@ -1,0 +1,50 @@
+// What we computed: rows written by control/, made true in the kernel by datapath/.
+import type { Address } from '../net/address.ts'
+import type { Prefix } from '../net/prefix.ts'
+import type { Protocol } from '../net/protocol.ts'
+
+export interface Backend {
+  readonly address: Address
+  readonly port: number
+}
+
+/**
+ * An address and port where a Service is reached, with the backends a new connection may get.
+ * One without backends stays, so that its connections are refused and not routed away.
+ */
+export interface Frontend {
+  readonly address: Address
+  readonly port: number
+  readonly protocol: Protocol
+  /** "namespace/name". */
+  readonly service: string
+  readonly portName: string
+  /** Sorted by address and port, without duplicates, so that equal sets are equal rows. */
+  readonly backends: readonly Backend[]
+}
+
+/** How packets to a destination leave the node. */
+export type Routing = 'vxlan' | 'native'
+
+/**
+ * A range of addresses that lives on another node: its podCIDRs, its gateways, and, with VXLAN,
+ * its node addresses as seen from pods. Also the set of nodes from which overlay packets are taken.
+ */
+export interface Destination {
+  readonly prefix: Prefix
+  readonly nodeName: string
+  /** Address of the node on the underlay, in the family used for the tunnel or the next hop. */
+  readonly nodeAddress: Address
+  readonly routing: Routing
+  /** pods: podCIDR of the node. node: an address of the node itself. */
+  readonly kind: 'pods' | 'node'
+}
+
+/** A route in the host's main table to pods of another node. */
+export interface NodeRoute {
+  readonly prefix: Prefix
+  readonly nodeName: string
+  /** vxlan: via the gateway on weir_host. native: via the node's address on the uplink. */
+  readonly routing: Routing
+  readonly nextHop: Address
+}
