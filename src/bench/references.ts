@@ -1,0 +1,104 @@
+// What Weir is measured beside, built on the same machine in namespaces of its own: a direct veth
+// pair (the limit), a Linux bridge, two bare nodes on a switch, kernel VXLAN with bridges on them.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { Path, Place } from './load.ts'
+
+const run = promisify(execFile)
+
+/** A path, and where its server has to listen. */
+export interface ReferencePath extends Path {
+  readonly server: Place
+}
+
+export interface References {
+  readonly paths: Readonly<Record<'veth' | 'bridge' | 'node' | 'kernel-vxlan', ReferencePath>>
+  /** Removes every namespace it made. */
+  close(): Promise<void>
+}
+
+const PREFIX = 'weir-ref-'
+const NAMES = ['va', 'vb', 'br', 'ba', 'bb', 'sw', 'n1', 'n2', 'p1', 'p2']
+
+function netns(name: string): string {
+  return `/run/netns/${PREFIX}${name}`
+}
+
+/** Runs `ip -batch` lines inside a namespace; words ending in ! name another of our namespaces. */
+async function ip(name: string, script: string): Promise<void> {
+  const lines = script
+    .replace(/(\S+)!/g, `${PREFIX}$1`)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+  for (const line of lines) await run('ip', ['-n', `${PREFIX}${name}`, ...line.split(/\s+/)])
+}
+
+/** Builds all references. What an interrupted run left is removed first. */
+export async function buildReferences(): Promise<References> {
+  await close()
+  for (const name of NAMES) {
+    await run('ip', ['netns', 'add', `${PREFIX}${name}`])
+    await ip(name, 'link set lo up')
+  }
+  await buildDirect()
+  await buildBridge()
+  await buildNodes()
+  return {
+    paths: {
+      veth: path('va', 'vb', '10.201.0.2'),
+      bridge: path('ba', 'bb', '10.202.0.2'),
+      node: path('n1', 'n2', '10.203.0.2'),
+      'kernel-vxlan': path('p1', 'p2', '10.204.0.2'),
+    },
+    close,
+  }
+}
+
+function path(client: string, server: string, address: string): ReferencePath {
+  return { client: { netns: netns(client) }, server: { netns: netns(server) }, address }
+}
+
+async function close(): Promise<void> {
+  for (const name of NAMES) {
+    await run('ip', ['netns', 'del', `${PREFIX}${name}`]).catch(() => {})
+  }
+}
+
+async function buildDirect(): Promise<void> {
+  await ip('va', 'link add eth0 type veth peer name eth0 netns vb!')
+  await ip('va', 'addr add 10.201.0.1/24 dev eth0\nlink set eth0 up')
+  await ip('vb', 'addr add 10.201.0.2/24 dev eth0\nlink set eth0 up')
+}
+
+async function buildBridge(): Promise<void> {
+  await ip('br', 'link add br0 type bridge\nlink set br0 up')
+  for (const [index, name] of ['ba', 'bb'].entries()) {
+    await ip('br', `link add ${name} type veth peer name eth0 netns ${name}!`)
+    await ip('br', `link set ${name} master br0 up`)
+    await ip(name, `addr add 10.202.0.${index + 1}/24 dev eth0\nlink set eth0 up`)
+  }
+}
+
+/** Two nodes on a switch, and a pod behind a bridge with a VXLAN port on each: flannel's way. */
+async function buildNodes(): Promise<void> {
+  await ip('sw', 'link add br0 type bridge\nlink set br0 up')
+  for (const index of [1, 2]) {
+    const other = 3 - index
+    await ip('sw', `link add n${index} type veth peer name eth0 netns n${index}!`)
+    await ip('sw', `link set n${index} master br0 up`)
+    await ip(
+      `n${index}`,
+      `addr add 10.203.0.${index}/24 dev eth0
+       link set eth0 up
+       link add br0 type bridge
+       link add vx0 type vxlan id 42 dstport 8472 local 10.203.0.${index} remote 10.203.0.${other} dev eth0
+       link set vx0 mtu 1450 master br0 up
+       link set br0 up
+       link add pod type veth peer name eth0 netns p${index}!
+       link set pod mtu 1450 master br0 up`,
+    )
+    await ip(`p${index}`, `link set eth0 mtu 1450\naddr add 10.204.0.${index}/24 dev eth0`)
+    await ip(`p${index}`, 'link set eth0 up')
+  }
+}
