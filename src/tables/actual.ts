@@ -1,0 +1,149 @@
+// What the kernel holds: rows read back from maps and routes by datapath/, for showing and for drift.
+// They flow to people only; nothing is ever derived from them.
+import type { Address } from '../net/address.ts'
+import type { Mac } from '../net/mac.ts'
+import type { Prefix } from '../net/prefix.ts'
+import type { Protocol } from '../net/protocol.ts'
+import type { Backend, Routing } from './desired.ts'
+
+/** One address of a local pod, from map `endpoints`; a dual-stack endpoint has two. */
+export interface ActualEndpoint {
+  readonly address: Address
+  readonly id: number
+  readonly ifindex: number
+  /** Name of the host's veth end; absent when no such interface exists any more. */
+  readonly hostIfName?: string
+  readonly mac: Mac
+  readonly hostMac: Mac
+  readonly mtu: number
+}
+
+/** A frontend from map `services`, with the backends of its set in slot order. */
+export interface ActualFrontend {
+  readonly address: Address
+  readonly port: number
+  readonly protocol: Protocol
+  readonly id: number
+  readonly setId: number
+  readonly backends: readonly Backend[]
+  /** Slots that map `backends` should hold and does not; always 0 unless somebody else wrote it. */
+  readonly missingBackends: number
+}
+
+/** From map `destinations`. */
+export interface ActualDestination {
+  readonly prefix: Prefix
+  readonly nodeAddress: Address
+  readonly routing: Routing
+  readonly kind: 'pods' | 'node'
+  readonly onLink: boolean
+}
+
+/** A route of ours (by its protocol number) in the main table. */
+export interface ActualRoute {
+  readonly prefix: Prefix
+  readonly ifindex: number
+  readonly interfaceName: string
+  readonly gateway?: Address
+}
+
+/** A source and destination as programs see them; for ICMP echo one of the ports holds the id. */
+export interface FlowTuple {
+  readonly source: Address
+  readonly destination: Address
+  readonly sourcePort: number
+  readonly destinationPort: number
+  /** IANA number. */
+  readonly protocol: number
+}
+
+/** established: both directions seen, map `flows`. embryo: unanswered so far, map `embryos`. */
+export type FlowState = 'embryo' | 'established' | 'closing'
+
+export type FlowNext = 'stack' | 'endpoint' | 'neighbour' | 'fib' | 'overlay' | 'host'
+
+/** One entry of a flow pair: the tuple as it arrives and the tuple as it leaves. */
+export interface FlowRecord {
+  readonly state: FlowState
+  readonly direction: 'forward' | 'reverse'
+  readonly tuple: FlowTuple
+  readonly out: FlowTuple
+  readonly next: FlowNext
+  /** Other node when the flow leaves or enters by one. */
+  readonly node?: Address
+  readonly fromIfindex: number
+  readonly toIfindex: number
+  readonly serviceId: number
+  /** Names of enum flow_flags that are set, without their prefix, lower case. */
+  readonly flags: readonly string[]
+  /** Seconds since the last packet that was noted. */
+  readonly idleSeconds: number
+  /** The epoch under which it was decided is not the present one: its next packet decides again. */
+  readonly stale: boolean
+  readonly packets: bigint
+  readonly bytes: bigint
+}
+
+/** A pinned map, as `weir map list` shows it. */
+export interface ActualMap {
+  readonly name: string
+  readonly id: number
+  /** bpf_map_type in words: "hash", "lpm_trie". */
+  readonly type: string
+  readonly keySize: number
+  readonly valueSize: number
+  readonly maxEntries: number
+  /** Absent where counting makes no sense (arrays, ring buffers). */
+  readonly entries?: number
+}
+
+/** One entry of a map: decoded where a codec is known, always with its bytes in hex. */
+export interface ActualMapEntry {
+  readonly key: Readonly<Record<string, unknown>>
+  readonly value: Readonly<Record<string, unknown>>
+  readonly keyHex: string
+  readonly valueHex: string
+}
+
+/** A program as loaded, with what the kernel counts about it. */
+export interface ActualProgram {
+  readonly name: string
+  readonly id: number
+  readonly tag: string
+  /** Where it is attached: "weir_host egress", "connect4". */
+  readonly hook: string
+  readonly verifiedInstructions: number
+  /** 0 unless sysctl kernel.bpf_stats_enabled is 1. */
+  readonly runs: number
+  readonly timeNs: bigint
+}
+
+/** What a program reported through the ring buffer. */
+export interface DatapathEvent {
+  readonly kind: 'drop'
+  /** Nanoseconds since boot. */
+  readonly timeNs: bigint
+  /** Name of enum drop_reason in lower case without its prefix: "no_endpoint". */
+  readonly reason: string
+  /** Entry program or hook that dropped it. */
+  readonly program: string
+  readonly ifindex: number
+  readonly lengthBytes: number
+  readonly tuple: FlowTuple
+}
+
+/** Packets and bytes counted by the programs under one reason ("none" is forwarded). */
+export interface PacketCount {
+  readonly reason: string
+  readonly direction: string
+  readonly packets: bigint
+  readonly bytes: bigint
+}
+
+/** What the last run of flow_gc saw. */
+export interface FlowCounts {
+  readonly established: number
+  readonly closing: number
+  readonly embryos: number
+  readonly expired: number
+}
