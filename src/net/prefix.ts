@@ -62,3 +62,11 @@ export function prefixContains(prefix: Prefix, address: Address): boolean {
   const offset = addressToNumber(address) - addressToNumber(prefixAddress(prefix))
   return offset >= 0n && offset < prefixSize(prefix)
 }
+
+/**
+ * The gateway of a podCIDR, by convention its first host address (base + 1): it lives on weir_host
+ * and is never given to a pod. Throws when the podCIDR holds one address only.
+ */
+export function gatewayOf(podCidr: Prefix): Address {
+  return prefixNth(podCidr, 1n)
+}
