@@ -35,16 +35,27 @@ export interface Destination {
   readonly nodeName: string
   /** Address of the node on the underlay, in the family used for the tunnel or the next hop. */
   readonly nodeAddress: Address
+  /** The node's address is a neighbour on an uplink: packets need no route lookup. */
+  readonly onLink: boolean
   readonly routing: Routing
   /** pods: podCIDR of the node. node: an address of the node itself. */
   readonly kind: 'pods' | 'node'
+  /**
+   * Set when the configured routing cannot reach the prefix, in one sentence for people. The datapath
+   * writes no entry for such a row (and removes an older one) and fails it with this text.
+   */
+  readonly problem?: string
 }
 
-/** A route in the host's main table to pods of another node. */
+/**
+ * A route in the host's main table to pods of another node. A native node that is not on-link
+ * has none: the network between the nodes knows the way, so the host's other routes decide.
+ */
 export interface NodeRoute {
   readonly prefix: Prefix
   readonly nodeName: string
-  /** vxlan: via the gateway on weir_host. native: via the node's address on the uplink. */
+  /** vxlan: via this node's gateway on weir_host. native: via the node's address on the uplink. */
   readonly routing: Routing
+  /** Of the prefix's family. */
   readonly nextHop: Address
 }

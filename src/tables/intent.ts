@@ -17,7 +17,7 @@ export interface Namespace {
   readonly labels: Readonly<Record<string, string>>
 }
 
-/** A pod anywhere in the cluster; `addresses` as in status.podIPs, empty until known. */
+/** A pod anywhere in the cluster; `addresses` as in status.podIPs, empty until known and after its end. */
 export interface Pod {
   readonly namespace: string
   readonly name: string
