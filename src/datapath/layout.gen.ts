@@ -1,0 +1,520 @@
+// Generated from the BTF of bpf/out/weir.bpf.o: change bpf/lib and run npm run generate.
+import { type Address, addressFromBytes, addressToBytes } from '../net/address.ts'
+import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
+import { type Codec, defineCodec, type MapLayout, putBytes, takeBytes } from './codec.ts'
+
+/** Layout of the object these codecs were generated from; compare with btfHash(). */
+export const OBJECT_HASH = 'bf0d2bba5cedbcaa3caf557535b8e17d'
+
+/** `enum destination_flags`. */
+export const DestinationFlags = {
+  OVERLAY: 1,
+  NODE: 2,
+  ON_LINK: 4,
+} as const
+export type DestinationFlags = (typeof DestinationFlags)[keyof typeof DestinationFlags]
+/** Names of `enum destination_flags` by number. */
+export const destinationFlagsNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(DestinationFlags).map(([name, value]) => [value, name]),
+)
+
+/** `enum drop_reason`. */
+export const DropReason = {
+  NONE: 0,
+  MALFORMED: 1,
+  UNSUPPORTED: 2,
+  SPOOFED_SOURCE: 3,
+  NO_BACKEND: 4,
+  NO_ENDPOINT: 5,
+  NO_ROUTE: 6,
+  FLOW_TABLE_FULL: 7,
+  NO_PORT: 8,
+  FRAGMENT_UNKNOWN: 9,
+  TOO_BIG: 10,
+  UNKNOWN_TUNNEL_PEER: 11,
+  TTL_EXPIRED: 12,
+  REDIRECT_FAILED: 13,
+  INVALID_ICMP: 14,
+} as const
+export type DropReason = (typeof DropReason)[keyof typeof DropReason]
+/** Names of `enum drop_reason` by number. */
+export const dropReasonNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(DropReason).map(([name, value]) => [value, name]),
+)
+
+/** `enum flow_flags`. */
+export const FlowFlags = {
+  REVERSE: 1,
+  TRANSLATED: 2,
+  SERVICE: 4,
+  FIN: 8,
+  RST: 16,
+  SEEN_REPLY: 32,
+  HAIRPIN: 64,
+  FROM_OVERLAY: 128,
+} as const
+export type FlowFlags = (typeof FlowFlags)[keyof typeof FlowFlags]
+/** Names of `enum flow_flags` by number. */
+export const flowFlagsNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(FlowFlags).map(([name, value]) => [value, name]),
+)
+
+/** `enum flow_next`. */
+export const FlowNext = {
+  STACK: 0,
+  ENDPOINT: 1,
+  NEIGHBOUR: 2,
+  FIB: 3,
+  OVERLAY: 4,
+  HOST: 5,
+} as const
+export type FlowNext = (typeof FlowNext)[keyof typeof FlowNext]
+/** Names of `enum flow_next` by number. */
+export const flowNextNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(FlowNext).map(([name, value]) => [value, name]),
+)
+
+/** `struct backend`, 20 bytes. */
+export interface Backend {
+  readonly address: Address
+  readonly port: number
+}
+export const backend: Codec<Backend> = defineCodec(
+  20,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.address))
+    view.setUint16(at + 16, v.port, false)
+    view.setUint16(at + 18, 0, true)
+  },
+  (view, at) => ({
+    address: addressFromBytes(takeBytes(view, at, 16)),
+    port: view.getUint16(at + 16, false),
+  }),
+)
+
+/** `struct backend_key`, 8 bytes. */
+export interface BackendKey {
+  readonly setId: number
+  readonly slot: number
+}
+export const backendKey: Codec<BackendKey> = defineCodec(
+  8,
+  (view, at, v) => {
+    view.setUint32(at, v.setId, true)
+    view.setUint32(at + 4, v.slot, true)
+  },
+  (view, at) => ({
+    setId: view.getUint32(at, true),
+    slot: view.getUint32(at + 4, true),
+  }),
+)
+
+/** `struct config`, 100 bytes. */
+export interface Config {
+  readonly gateway4: Address
+  readonly gateway6: Address
+  readonly node4: Address
+  readonly node6: Address
+  readonly hostIfindex: number
+  readonly uplinkIfindex: number
+  readonly overlayIfindex: number
+  readonly overlayVni: number
+  readonly uplinkMtu: number
+  readonly overlayPort: number
+  readonly hostMac: Mac
+  readonly uplinkMac: Mac
+  readonly socketServices: number
+}
+export const config: Codec<Config> = defineCodec(
+  100,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.gateway4))
+    putBytes(view, at + 16, 16, addressToBytes(v.gateway6))
+    putBytes(view, at + 32, 16, addressToBytes(v.node4))
+    putBytes(view, at + 48, 16, addressToBytes(v.node6))
+    view.setUint32(at + 64, v.hostIfindex, true)
+    view.setUint32(at + 68, v.uplinkIfindex, true)
+    view.setUint32(at + 72, v.overlayIfindex, true)
+    view.setUint32(at + 76, v.overlayVni, true)
+    view.setUint32(at + 80, v.uplinkMtu, true)
+    view.setUint16(at + 84, v.overlayPort, false)
+    putBytes(view, at + 86, 6, macToBytes(v.hostMac))
+    putBytes(view, at + 92, 6, macToBytes(v.uplinkMac))
+    view.setUint8(at + 98, v.socketServices)
+    view.setUint8(at + 99, 0)
+  },
+  (view, at) => ({
+    gateway4: addressFromBytes(takeBytes(view, at, 16)),
+    gateway6: addressFromBytes(takeBytes(view, at + 16, 16)),
+    node4: addressFromBytes(takeBytes(view, at + 32, 16)),
+    node6: addressFromBytes(takeBytes(view, at + 48, 16)),
+    hostIfindex: view.getUint32(at + 64, true),
+    uplinkIfindex: view.getUint32(at + 68, true),
+    overlayIfindex: view.getUint32(at + 72, true),
+    overlayVni: view.getUint32(at + 76, true),
+    uplinkMtu: view.getUint32(at + 80, true),
+    overlayPort: view.getUint16(at + 84, false),
+    hostMac: macFromBytes(takeBytes(view, at + 86, 6)),
+    uplinkMac: macFromBytes(takeBytes(view, at + 92, 6)),
+    socketServices: view.getUint8(at + 98),
+  }),
+)
+
+/** `struct destination`, 20 bytes. */
+export interface Destination {
+  readonly node: Address
+  readonly flags: number
+}
+export const destination: Codec<Destination> = defineCodec(
+  20,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.node))
+    view.setUint32(at + 16, v.flags, true)
+  },
+  (view, at) => ({
+    node: addressFromBytes(takeBytes(view, at, 16)),
+    flags: view.getUint32(at + 16, true),
+  }),
+)
+
+/** `struct destination_key`, 20 bytes. */
+export interface DestinationKey {
+  readonly prefixLength: number
+  readonly address: Address
+}
+export const destinationKey: Codec<DestinationKey> = defineCodec(
+  20,
+  (view, at, v) => {
+    view.setUint32(at, v.prefixLength, true)
+    putBytes(view, at + 4, 16, addressToBytes(v.address))
+  },
+  (view, at) => ({
+    prefixLength: view.getUint32(at, true),
+    address: addressFromBytes(takeBytes(view, at + 4, 16)),
+  }),
+)
+
+/** `struct endpoint`, 24 bytes. */
+export interface Endpoint {
+  readonly ifindex: number
+  readonly id: number
+  readonly mac: Mac
+  readonly hostMac: Mac
+  readonly mtu: number
+}
+export const endpoint: Codec<Endpoint> = defineCodec(
+  24,
+  (view, at, v) => {
+    view.setUint32(at, v.ifindex, true)
+    view.setUint16(at + 4, v.id, true)
+    putBytes(view, at + 6, 6, macToBytes(v.mac))
+    putBytes(view, at + 12, 6, macToBytes(v.hostMac))
+    view.setUint16(at + 18, 0, true)
+    view.setUint32(at + 20, v.mtu, true)
+  },
+  (view, at) => ({
+    ifindex: view.getUint32(at, true),
+    id: view.getUint16(at + 4, true),
+    mac: macFromBytes(takeBytes(view, at + 6, 6)),
+    hostMac: macFromBytes(takeBytes(view, at + 12, 6)),
+    mtu: view.getUint32(at + 20, true),
+  }),
+)
+
+/** `struct endpoint_key`, 16 bytes. */
+export interface EndpointKey {
+  readonly address: Address
+}
+export const endpointKey: Codec<EndpointKey> = defineCodec(
+  16,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.address))
+  },
+  (view, at) => ({
+    address: addressFromBytes(takeBytes(view, at, 16)),
+  }),
+)
+
+/** `struct tuple`, 40 bytes. */
+export interface Tuple {
+  readonly source: Address
+  readonly destination: Address
+  readonly sourcePort: number
+  readonly destinationPort: number
+  readonly protocol: number
+}
+export const tuple: Codec<Tuple> = defineCodec(
+  40,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.source))
+    putBytes(view, at + 16, 16, addressToBytes(v.destination))
+    view.setUint16(at + 32, v.sourcePort, false)
+    view.setUint16(at + 34, v.destinationPort, false)
+    view.setUint8(at + 36, v.protocol)
+    putBytes(view, at + 37, 3, new Uint8Array(3))
+  },
+  (view, at) => ({
+    source: addressFromBytes(takeBytes(view, at, 16)),
+    destination: addressFromBytes(takeBytes(view, at + 16, 16)),
+    sourcePort: view.getUint16(at + 32, false),
+    destinationPort: view.getUint16(at + 34, false),
+    protocol: view.getUint8(at + 36),
+  }),
+)
+
+/** `struct event`, 64 bytes. */
+export interface Event {
+  readonly time: bigint
+  readonly tuple: Tuple
+  readonly reason: number
+  readonly ifindex: number
+  readonly program: number
+}
+export const event: Codec<Event> = defineCodec(
+  64,
+  (view, at, v) => {
+    view.setBigUint64(at, v.time, true)
+    tuple.encode(view, at + 8, v.tuple)
+    view.setUint32(at + 48, v.reason, true)
+    view.setUint32(at + 52, v.ifindex, true)
+    view.setUint8(at + 56, v.program)
+    putBytes(view, at + 57, 7, new Uint8Array(7))
+  },
+  (view, at) => ({
+    time: view.getBigUint64(at, true),
+    tuple: tuple.decode(view, at + 8),
+    reason: view.getUint32(at + 48, true),
+    ifindex: view.getUint32(at + 52, true),
+    program: view.getUint8(at + 56),
+  }),
+)
+
+/** `struct flow`, 112 bytes. */
+export interface Flow {
+  readonly out: Tuple
+  readonly node: Address
+  readonly epoch: number
+  readonly fromIfindex: number
+  readonly toIfindex: number
+  readonly lastSeen: number
+  readonly serviceId: number
+  readonly flags: number
+  readonly next: number
+  readonly destinationMac: Mac
+  readonly sourceMac: Mac
+  readonly mtu: number
+  readonly packets: bigint
+  readonly bytes: bigint
+}
+export const flow: Codec<Flow> = defineCodec(
+  112,
+  (view, at, v) => {
+    tuple.encode(view, at, v.out)
+    putBytes(view, at + 40, 16, addressToBytes(v.node))
+    view.setUint32(at + 56, v.epoch, true)
+    view.setUint32(at + 60, v.fromIfindex, true)
+    view.setUint32(at + 64, v.toIfindex, true)
+    view.setUint32(at + 68, v.lastSeen, true)
+    view.setUint32(at + 72, v.serviceId, true)
+    view.setUint16(at + 76, v.flags, true)
+    view.setUint8(at + 78, v.next)
+    view.setUint8(at + 79, 0)
+    putBytes(view, at + 80, 6, macToBytes(v.destinationMac))
+    putBytes(view, at + 86, 6, macToBytes(v.sourceMac))
+    view.setUint32(at + 92, v.mtu, true)
+    view.setBigUint64(at + 96, v.packets, true)
+    view.setBigUint64(at + 104, v.bytes, true)
+  },
+  (view, at) => ({
+    out: tuple.decode(view, at),
+    node: addressFromBytes(takeBytes(view, at + 40, 16)),
+    epoch: view.getUint32(at + 56, true),
+    fromIfindex: view.getUint32(at + 60, true),
+    toIfindex: view.getUint32(at + 64, true),
+    lastSeen: view.getUint32(at + 68, true),
+    serviceId: view.getUint32(at + 72, true),
+    flags: view.getUint16(at + 76, true),
+    next: view.getUint8(at + 78),
+    destinationMac: macFromBytes(takeBytes(view, at + 80, 6)),
+    sourceMac: macFromBytes(takeBytes(view, at + 86, 6)),
+    mtu: view.getUint32(at + 92, true),
+    packets: view.getBigUint64(at + 96, true),
+    bytes: view.getBigUint64(at + 104, true),
+  }),
+)
+
+/** `struct metric`, 16 bytes. */
+export interface Metric {
+  readonly packets: bigint
+  readonly bytes: bigint
+}
+export const metric: Codec<Metric> = defineCodec(
+  16,
+  (view, at, v) => {
+    view.setBigUint64(at, v.packets, true)
+    view.setBigUint64(at + 8, v.bytes, true)
+  },
+  (view, at) => ({
+    packets: view.getBigUint64(at, true),
+    bytes: view.getBigUint64(at + 8, true),
+  }),
+)
+
+/** `struct metric_key`, 8 bytes. */
+export interface MetricKey {
+  readonly reason: number
+  readonly direction: number
+}
+export const metricKey: Codec<MetricKey> = defineCodec(
+  8,
+  (view, at, v) => {
+    view.setUint32(at, v.reason, true)
+    view.setUint32(at + 4, v.direction, true)
+  },
+  (view, at) => ({
+    reason: view.getUint32(at, true),
+    direction: view.getUint32(at + 4, true),
+  }),
+)
+
+/** `struct service`, 16 bytes. */
+export interface Service {
+  readonly id: number
+  readonly setId: number
+  readonly count: number
+  readonly flags: number
+}
+export const service: Codec<Service> = defineCodec(
+  16,
+  (view, at, v) => {
+    view.setUint32(at, v.id, true)
+    view.setUint32(at + 4, v.setId, true)
+    view.setUint32(at + 8, v.count, true)
+    view.setUint32(at + 12, v.flags, true)
+  },
+  (view, at) => ({
+    id: view.getUint32(at, true),
+    setId: view.getUint32(at + 4, true),
+    count: view.getUint32(at + 8, true),
+    flags: view.getUint32(at + 12, true),
+  }),
+)
+
+/** `struct service_key`, 20 bytes. */
+export interface ServiceKey {
+  readonly address: Address
+  readonly port: number
+  readonly protocol: number
+  readonly scope: number
+}
+export const serviceKey: Codec<ServiceKey> = defineCodec(
+  20,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.address))
+    view.setUint16(at + 16, v.port, false)
+    view.setUint8(at + 18, v.protocol)
+    view.setUint8(at + 19, v.scope)
+  },
+  (view, at) => ({
+    address: addressFromBytes(takeBytes(view, at, 16)),
+    port: view.getUint16(at + 16, false),
+    protocol: view.getUint8(at + 18),
+    scope: view.getUint8(at + 19),
+  }),
+)
+
+export const u8: Codec<number> = defineCodec(
+  1,
+  (view, at, v) => view.setUint8(at, v),
+  (view, at) => view.getUint8(at),
+)
+
+export const u16: Codec<number> = defineCodec(
+  2,
+  (view, at, v) => view.setUint16(at, v, true),
+  (view, at) => view.getUint16(at, true),
+)
+
+export const u32: Codec<number> = defineCodec(
+  4,
+  (view, at, v) => view.setUint32(at, v, true),
+  (view, at) => view.getUint32(at, true),
+)
+
+export const u64: Codec<bigint> = defineCodec(
+  8,
+  (view, at, v) => view.setBigUint64(at, v, true),
+  (view, at) => view.getBigUint64(at, true),
+)
+
+/** The maps as the object defines them; the loader may set other sizes. */
+export const maps = {
+  backends: {
+    name: 'backends',
+    type: 'hash',
+    maxEntries: 4096,
+    flags: 0,
+    key: backendKey,
+    value: backend,
+  } satisfies MapLayout<BackendKey, Backend>,
+  destinations: {
+    name: 'destinations',
+    type: 'lpm_trie',
+    maxEntries: 4096,
+    flags: 1,
+    key: destinationKey,
+    value: destination,
+  } satisfies MapLayout<DestinationKey, Destination>,
+  embryos: {
+    name: 'embryos',
+    type: 'lru_hash',
+    maxEntries: 4096,
+    flags: 0,
+    key: tuple,
+    value: flow,
+  } satisfies MapLayout<Tuple, Flow>,
+  endpoints: {
+    name: 'endpoints',
+    type: 'hash',
+    maxEntries: 4096,
+    flags: 0,
+    key: endpointKey,
+    value: endpoint,
+  } satisfies MapLayout<EndpointKey, Endpoint>,
+  events: {
+    name: 'events',
+    type: 'ringbuf',
+    maxEntries: 1048576,
+    flags: 0,
+  },
+  flows: {
+    name: 'flows',
+    type: 'hash',
+    maxEntries: 4096,
+    flags: 0,
+    key: tuple,
+    value: flow,
+  } satisfies MapLayout<Tuple, Flow>,
+  metrics: {
+    name: 'metrics',
+    type: 'percpu_hash',
+    maxEntries: 4096,
+    flags: 0,
+    key: metricKey,
+    value: metric,
+  } satisfies MapLayout<MetricKey, Metric>,
+  services: {
+    name: 'services',
+    type: 'hash',
+    maxEntries: 4096,
+    flags: 0,
+    key: serviceKey,
+    value: service,
+  } satisfies MapLayout<ServiceKey, Service>,
+} as const
+
+/** Globals, in bytes of their section. */
+export const globals = {
+  config: { section: '.rodata', offset: 0, size: 100, sectionSize: 100 },
+  epoch: { section: '.data.epoch', offset: 0, size: 4, sectionSize: 4 },
+} as const
