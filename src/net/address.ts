@@ -1,4 +1,5 @@
 // IP addresses as canonical text, so that equal addresses are equal strings and can be keys.
+import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
 /** An IPv4 or IPv6 address in canonical text (RFC 5952 for IPv6, never v4-mapped). */
@@ -8,11 +9,30 @@ export type Family = 4 | 6
 
 /** Parses strictly: no leading zeros, no zone, no v4-mapped result (it becomes IPv4). Throws on bad text. */
 export function parseAddress(text: string): Address {
-  if (!ipaddr.IPv4.isValidFourPartDecimal(text) && !ipaddr.IPv6.isValid(text)) {
-    throw new Error(`Cannot parse address "${text}": not an IPv4 or IPv6 address`)
+  const family = isIP(text)
+  if (family === 4) return text as Address
+  if (family === 6 && text.includes('%')) {
+    throw new Error(`Cannot parse address "${text}": it names a zone`)
   }
-  if (text.includes('%')) throw new Error(`Cannot parse address "${text}": it names a zone`)
-  return ipaddr.process(text).toString() as Address
+  if (family === 6) return ipaddr.process(withoutDots(text)).toString() as Address
+  throw new Error(`Cannot parse address "${text}": not an IPv4 or IPv6 address`)
+}
+
+/**
+ * Parses as Kubernetes does: the leading zeros that old objects may carry are dropped, so
+ * "010.0.0.8" is 10.0.0.8 and never octal. Else like parseAddress.
+ */
+export function parseSloppyAddress(text: string): Address {
+  return parseAddress(text.replace(/\d+(\.\d+){3}$/, (dotted) => dotted.replace(/\b0+(?=\d)/g, '')))
+}
+
+/** Writes an IPv4 tail in hex: ipaddr.js 2.5 takes "::1.2.3.4" for the v4-mapped ::ffff:1.2.3.4. */
+function withoutDots(text: string): string {
+  const at = text.lastIndexOf(':') + 1
+  const bytes = text.slice(at).split('.').map(Number)
+  if (bytes.length !== 4) return text
+  const [a = 0, b = 0, c = 0, d = 0] = bytes
+  return `${text.slice(0, at)}${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
 }
 
 /** 4 or 6, from the canonical text alone. */

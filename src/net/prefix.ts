@@ -6,6 +6,7 @@ import {
   addressToNumber,
   type Family,
   parseAddress,
+  parseSloppyAddress,
 } from './address.ts'
 
 /** A canonical CIDR prefix; host bits are zero. */
@@ -13,17 +14,33 @@ export type Prefix = string & { readonly __brand: 'Prefix' }
 
 /** Parses "address/length" and clears the host bits. Throws on bad text. */
 export function parsePrefix(text: string): Prefix {
+  return prefixFrom(text, parseAddress)
+}
+
+/** The same with the leading zeros that Kubernetes lets pass: see parseSloppyAddress. */
+export function parseSloppyPrefix(text: string): Prefix {
+  return prefixFrom(text, parseSloppyAddress)
+}
+
+function prefixFrom(text: string, parse: (text: string) => Address): Prefix {
   const [addressText = '', lengthText = '', ...rest] = text.split('/')
   if (rest.length > 0 || !/^\d{1,3}$/.test(lengthText)) {
     throw new Error(`Cannot parse prefix "${text}": not of the form address/length`)
   }
-  const address = parseAddress(addressText)
-  const length = Number(lengthText)
+  const address = parse(addressText)
   const width = addressFamily(address) === 4 ? 32 : 128
-  if (length > width) throw new Error(`Cannot parse prefix "${text}": length is above ${width}`)
-  const hostBits = BigInt(width - length)
+  if (Number(lengthText) > width) {
+    throw new Error(`Cannot parse prefix "${text}": length is above ${width}`)
+  }
+  return prefixOf(address, Number(lengthText))
+}
+
+/** The prefix of `length` bits around an address: what an interface address is on-link with. */
+export function prefixOf(address: Address, length: number): Prefix {
+  const family = addressFamily(address)
+  const hostBits = BigInt((family === 4 ? 32 : 128) - length)
   const base = (addressToNumber(address) >> hostBits) << hostBits
-  return `${addressFromNumber(base, addressFamily(address))}/${length}` as Prefix
+  return `${addressFromNumber(base, family)}/${length}` as Prefix
 }
 
 export function prefixFamily(prefix: Prefix): Family {
