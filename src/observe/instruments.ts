@@ -1,0 +1,122 @@
+// Every metric of the agent: name, help, labels. docs/metrics.md lists the same; a test compares.
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+
+const CNI_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 5]
+const ROUND_SECONDS = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5]
+
+export type Instruments = ReturnType<typeof createInstruments>
+
+/** Registers them all, without values. */
+export function createInstruments(registry: Registry) {
+  return {
+    ...agentInstruments(registry),
+    ...kernelInstruments(registry),
+    ...sourceInstruments(registry),
+  }
+}
+
+function agentInstruments(registry: Registry) {
+  const { gauge, counter, histogram } = factory(registry)
+  return {
+    version: gauge('agent_version', 'Always 1; the label carries the version.', ['version']),
+    rows: gauge('table_rows', 'Rows of a table, by state (pending, done, error).', [
+      'table',
+      'state',
+    ]),
+    rounds: counter('reconcile_rounds_total', 'Rounds in which a reconciler had work.', ['table']),
+    roundRows: counter('reconcile_rows_total', 'Rows reconciled, by result (ok, error).', [
+      'table',
+      'result',
+    ]),
+    roundSeconds: histogram(
+      'reconcile_duration_seconds',
+      'Duration of a reconciler round.',
+      ['table'],
+      ROUND_SECONDS,
+    ),
+    cniRequests: counter(
+      'cni_requests_total',
+      'CNI requests, by verb and CNI error code (0 is success).',
+      ['verb', 'code'],
+    ),
+    cniSeconds: histogram(
+      'cni_duration_seconds',
+      'Duration of a CNI request inside the agent.',
+      ['verb'],
+      CNI_SECONDS,
+    ),
+    scrapeErrors: counter('scrape_errors_total', 'Readings that failed at a scrape, by reading.', [
+      'reading',
+    ]),
+  }
+}
+
+function kernelInstruments(registry: Registry) {
+  const { gauge, counter } = factory(registry)
+  return {
+    mapEntries: gauge('map_entries', 'Entries that a BPF map holds.', ['map']),
+    mapRoom: gauge('map_max_entries', 'Entries that a BPF map has room for.', ['map']),
+    mapFill: gauge('map_fill_ratio', 'Entries of a BPF map over its room, 0 to 1.', ['map']),
+    drops: counter('drops_total', 'Packets dropped, by reason and direction.', [
+      'reason',
+      'direction',
+    ]),
+    dropBytes: counter('drop_bytes_total', 'Bytes dropped, by reason and direction.', [
+      'reason',
+      'direction',
+    ]),
+    forwarded: counter('forwarded_packets_total', 'Packets passed on, by direction.', [
+      'direction',
+    ]),
+    forwardedBytes: counter('forwarded_bytes_total', 'Bytes passed on, by direction.', [
+      'direction',
+    ]),
+    eventsLost: counter('events_lost_total', 'Events that the ring buffer had no room for.', []),
+    flows: gauge(
+      'flows',
+      'Connections by state (established, closing, embryo), as of the last collector run.',
+      ['state'],
+    ),
+    flowsExpired: gauge('flows_expired', 'Connections removed by the last collector run.', []),
+  }
+}
+
+function sourceInstruments(registry: Registry) {
+  const { gauge } = factory(registry)
+  return {
+    sourceInitialized: gauge('source_initialized', '1 once the first list is complete.', [
+      'source',
+    ]),
+    sourceErrors: gauge('source_errors', 'Things of the source that cannot be read now.', [
+      'source',
+    ]),
+    sourceAge: gauge(
+      'source_age_seconds',
+      'Seconds since the source was last known to be up to date.',
+      ['source'],
+    ),
+  }
+}
+
+function factory(registry: Registry) {
+  const registers = [registry]
+  return {
+    gauge: <L extends string>(name: string, help: string, labelNames: L[]) =>
+      new Gauge({ name: `weir_${name}`, help, labelNames, registers }),
+    counter: <L extends string>(name: string, help: string, labelNames: L[]) =>
+      new Counter({ name: `weir_${name}`, help, labelNames, registers }),
+    histogram: <L extends string>(
+      name: string,
+      help: string,
+      labelNames: L[],
+      buckets: readonly number[],
+    ) =>
+      new Histogram({
+        name: `weir_${name}`,
+        help,
+        labelNames,
+        buckets: [...buckets],
+        registers,
+      }),
+  }
+}

@@ -1,0 +1,55 @@
+// What metrics are read from at a scrape. The shapes are structural on purpose: this room imports
+// no table and no map; main.ts passes functions of the rooms that own them.
+
+/** A table as far as counting goes; state/table.ts fits. */
+export interface CountedTable {
+  readonly name: string
+  entries(): Iterable<{ readonly status: { readonly state: string } }>
+}
+
+export interface MapFill {
+  readonly name: string
+  readonly maxEntries: number
+  /** Absent where counting makes no sense (arrays, ring buffers). */
+  readonly entries?: number
+}
+
+/** Totals since the maps were made; they outlive the agent. Reason "none" is forwarded. */
+export interface PacketTotal {
+  readonly reason: string
+  readonly direction: string
+  readonly packets: bigint
+  readonly bytes: bigint
+}
+
+export interface FlowTotals {
+  readonly established: number
+  readonly closing: number
+  readonly embryos: number
+  readonly expired: number
+}
+
+export interface SourceState {
+  /** "manifests" or "kubernetes". */
+  readonly kind: string
+  /** True after the first complete list. */
+  readonly initialized: boolean
+  /** Milliseconds since the source was last known to be up to date. */
+  readonly ageMs: number
+  /** What cannot be read now, one sentence each. */
+  readonly errors: readonly string[]
+}
+
+type Reading<T> = () => T | Promise<T>
+
+/** Each is called at every scrape and may throw. */
+export interface MetricReadings {
+  readonly tables: Reading<Iterable<CountedTable>>
+  readonly maps: Reading<readonly MapFill[]>
+  readonly packets: Reading<readonly PacketTotal[]>
+  /** Undefined until the flow collector ran once. */
+  readonly flows: Reading<FlowTotals | undefined>
+  /** Events that the ring buffer had no room for, since it was made. */
+  readonly eventsLost: Reading<number | bigint>
+  readonly source: Reading<SourceState>
+}

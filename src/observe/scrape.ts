@@ -1,0 +1,95 @@
+// Fills the metrics that are states: rows, map fill, what the kernel has counted, the source.
+// Kernel totals become counters that start where the pinned maps stand, not at the agent's start.
+import type { Instruments } from './instruments.ts'
+import type {
+  CountedTable,
+  FlowTotals,
+  MapFill,
+  MetricReadings,
+  PacketTotal,
+  SourceState,
+} from './readings.ts'
+
+/** Takes every reading; one that throws empties its metrics and adds to weir_scrape_errors_total. */
+export async function takeReadings(readings: MetricReadings, to: Instruments): Promise<void> {
+  const take = async <T>(
+    reading: string,
+    read: () => T | Promise<T>,
+    show: (to: Instruments, value: T | undefined) => void,
+  ): Promise<void> => {
+    try {
+      // Values are set in one synchronous go, so that overlapping scrapes do not mix.
+      show(to, await read())
+    } catch {
+      show(to, undefined)
+      to.scrapeErrors.inc({ reading })
+    }
+  }
+  await Promise.all([
+    take('tables', readings.tables, showTables),
+    take('maps', readings.maps, showMaps),
+    take('packets', readings.packets, showPackets),
+    take<FlowTotals | undefined>('flows', readings.flows, showFlows),
+    take('events', readings.eventsLost, showEvents),
+    take('source', readings.source, showSource),
+  ])
+}
+
+function showTables({ rows }: Instruments, tables: Iterable<CountedTable> = []): void {
+  rows.reset()
+  for (const table of tables) {
+    const counts: Record<string, number> = { pending: 0, done: 0, error: 0 }
+    for (const { status } of table.entries()) {
+      counts[status.state] = (counts[status.state] ?? 0) + 1
+    }
+    for (const [state, count] of Object.entries(counts)) {
+      rows.set({ table: table.name, state }, count)
+    }
+  }
+}
+
+function showMaps(to: Instruments, maps: readonly MapFill[] = []): void {
+  for (const gauge of [to.mapEntries, to.mapRoom, to.mapFill]) gauge.reset()
+  for (const { name: map, entries, maxEntries } of maps) {
+    to.mapRoom.set({ map }, maxEntries)
+    if (entries === undefined) continue
+    to.mapEntries.set({ map }, entries)
+    to.mapFill.set({ map }, entries / maxEntries)
+  }
+}
+
+function showPackets(to: Instruments, totals: readonly PacketTotal[] = []): void {
+  for (const counter of [to.drops, to.dropBytes, to.forwarded, to.forwardedBytes]) counter.reset()
+  for (const { reason, direction, packets, bytes } of totals) {
+    if (reason === 'none') {
+      to.forwarded.inc({ direction }, Number(packets))
+      to.forwardedBytes.inc({ direction }, Number(bytes))
+    } else {
+      to.drops.inc({ reason, direction }, Number(packets))
+      to.dropBytes.inc({ reason, direction }, Number(bytes))
+    }
+  }
+}
+
+function showFlows(to: Instruments, totals: FlowTotals | undefined): void {
+  to.flows.reset()
+  to.flowsExpired.set(totals?.expired ?? 0)
+  if (!totals) return
+  to.flows.set({ state: 'established' }, totals.established)
+  to.flows.set({ state: 'closing' }, totals.closing)
+  to.flows.set({ state: 'embryo' }, totals.embryos)
+}
+
+function showEvents({ eventsLost }: Instruments, total: number | bigint = 0): void {
+  eventsLost.reset()
+  eventsLost.inc(Number(total))
+}
+
+function showSource(to: Instruments, state: SourceState | undefined): void {
+  for (const gauge of [to.sourceInitialized, to.sourceErrors, to.sourceAge]) gauge.reset()
+  if (!state) return
+  const source = { source: state.kind }
+  to.sourceInitialized.set(source, state.initialized ? 1 : 0)
+  to.sourceErrors.set(source, state.errors.length)
+  to.sourceAge.set(source, state.ageMs / 1000)
+}
