@@ -1,0 +1,85 @@
+// Keeps map `destinations` equal to the destinations table: which node has which addresses.
+import type { Address } from '../net/address.ts'
+import {
+  type Prefix,
+  parsePrefix,
+  prefixAddress,
+  prefixFamily,
+  prefixLength,
+} from '../net/prefix.ts'
+import { type Failures, NO_FAILURES, type Operations } from '../state/reconciler.ts'
+import type { ActualDestination } from '../tables/actual.ts'
+import type { Destination } from '../tables/desired.ts'
+import { type EntryMap, writeChanged } from './entry-map.ts'
+import * as layout from './layout.gen.ts'
+
+export type DestinationMap = EntryMap<layout.DestinationKey, layout.Destination>
+
+/** `bumpEpoch` is called after a batch that changed something, so that flows are decided again. */
+export function destinationOperations(
+  map: DestinationMap,
+  bumpEpoch: () => void,
+): Operations<Destination> {
+  return {
+    async update(rows) {
+      const failures = new Map<string, Error>()
+      const refused = rows.filter(({ problem }) => problem !== undefined)
+      const good = rows.filter(({ problem }) => problem === undefined)
+      for (const { prefix, problem } of refused) failures.set(prefix, new Error(problem))
+      const removed = deleteHeld(map, refused)
+      const { failures: failed, written } = writeChanged(map, good.map(toEntry))
+      for (const [at, error] of failed) failures.set(good[at]?.prefix ?? '', error)
+      if (removed + written > 0) bumpEpoch()
+      return failures
+    },
+    async delete(rows): Promise<Failures> {
+      if (deleteHeld(map, rows) > 0) bumpEpoch()
+      return NO_FAILURES
+    },
+    async prune(rows) {
+      const wanted = new Set<string>(rows.map(({ prefix }) => prefix))
+      const extra = [...map.entries()]
+        .map(([key]) => key)
+        .filter((key) => !wanted.has(toPrefix(key)))
+      map.deleteMany(extra)
+      if (extra.length > 0) bumpEpoch()
+    },
+  }
+}
+
+function deleteHeld(map: DestinationMap, rows: readonly Destination[]): number {
+  const keys = rows.map(({ prefix }) => toKey(prefix)).filter((key) => map.get(key) !== undefined)
+  map.deleteMany(keys)
+  return keys.length
+}
+
+function toEntry(row: Destination): readonly [layout.DestinationKey, layout.Destination] {
+  const { OVERLAY, NODE, ON_LINK } = layout.DestinationFlags
+  const flags =
+    (row.routing === 'vxlan' ? OVERLAY : 0) |
+    (row.kind === 'node' ? NODE : 0) |
+    (row.onLink ? ON_LINK : 0)
+  return [toKey(row.prefix), { node: row.nodeAddress, flags }]
+}
+
+/** Lengths are of the 16-byte form: an IPv4 /24 is 120. */
+function toKey(prefix: Prefix): layout.DestinationKey {
+  const widened = prefixFamily(prefix) === 4 ? 96 : 0
+  return { prefixLength: prefixLength(prefix) + widened, address: prefixAddress(prefix) }
+}
+
+function toPrefix({ address, prefixLength: length }: layout.DestinationKey): Prefix {
+  return parsePrefix(`${address}/${address.includes(':') ? length : length - 96}`)
+}
+
+/** What the map holds, for showing and for drift. */
+export function readDestinations(map: DestinationMap): ActualDestination[] {
+  const { OVERLAY, NODE, ON_LINK } = layout.DestinationFlags
+  return [...map.entries()].map(([key, { node, flags }]) => ({
+    prefix: toPrefix(key),
+    nodeAddress: node as Address,
+    routing: flags & OVERLAY ? 'vxlan' : 'native',
+    kind: flags & NODE ? 'node' : 'pods',
+    onLink: (flags & ON_LINK) !== 0,
+  }))
+}

@@ -1,0 +1,98 @@
+// A kernel map in terms of values: keys and values pass through their generated codecs, and a refusal
+// of the kernel becomes a sentence that an operator can act on.
+import type { BpfMap } from '../libbpf/map.ts'
+import type { Codec, MapLayout } from './codec.ts'
+
+/** A map of entries; the real one below, and a fake of the same behaviour in tests. */
+export interface EntryMap<K, V> {
+  readonly name: string
+  readonly maxEntries: number
+  get(key: K): V | undefined
+  entries(): Iterable<readonly [K, V]>
+  /** One native call. Failures by index in `entries`; the rest has been written. */
+  updateMany(entries: readonly (readonly [K, V])[]): ReadonlyMap<number, Error>
+  /** One native call; absent keys are fine. */
+  deleteMany(keys: readonly K[]): void
+}
+
+export class KernelMap<K, V> implements EntryMap<K, V> {
+  readonly name: string
+  readonly #map: BpfMap
+  readonly #key: Codec<K>
+  readonly #value: Codec<V>
+
+  constructor(map: BpfMap, layout: MapLayout<K, V>) {
+    if (map.keySize !== layout.key.size || map.valueSize !== layout.value.size) {
+      throw new Error(
+        `Cannot use map ${layout.name}: its entries are ${map.keySize}+${map.valueSize} bytes, ` +
+          `this agent's are ${layout.key.size}+${layout.value.size}`,
+      )
+    }
+    this.name = layout.name
+    this.#map = map
+    this.#key = layout.key
+    this.#value = layout.value
+  }
+
+  get maxEntries(): number {
+    return this.#map.maxEntries
+  }
+
+  get(key: K): V | undefined {
+    const bytes = this.#map.lookup(this.#key.toBytes(key))
+    return bytes && this.#value.fromBytes(bytes)
+  }
+
+  *entries(): IterableIterator<readonly [K, V]> {
+    for (const [key, value] of this.#map.entries()) {
+      yield [this.#key.fromBytes(key), this.#value.fromBytes(value)]
+    }
+  }
+
+  updateMany(entries: readonly (readonly [K, V])[]): ReadonlyMap<number, Error> {
+    if (entries.length === 0) return new Map()
+    const failures = this.#map.updateMany(
+      entries.map(([key, value]) => [this.#key.toBytes(key), this.#value.toBytes(value)] as const),
+    )
+    return new Map([...failures].map(([at, error]) => [at, explain(error, this)]))
+  }
+
+  deleteMany(keys: readonly K[]): void {
+    if (keys.length > 0) this.#map.deleteMany(keys.map((key) => this.#key.toBytes(key)))
+  }
+}
+
+/** A full map says so: hashes answer E2BIG, tries and some kernels ENOSPC. */
+function explain(error: Error, map: { name: string; maxEntries: number }): Error {
+  const code = (error as { code?: unknown }).code
+  if (code !== 'E2BIG' && code !== 'ENOSPC') return error
+  const text = `Cannot update map ${map.name}: map is full (${map.maxEntries} entries)`
+  return new Error(text, { cause: error })
+}
+
+/**
+ * Writes only the entries that the map does not hold yet, in one call.
+ * `written` counts what changed, so that nothing needs deciding again when nothing did.
+ */
+export function writeChanged<K, V extends object>(
+  map: EntryMap<K, V>,
+  entries: readonly (readonly [K, V])[],
+): { failures: ReadonlyMap<number, Error>; written: number } {
+  const changed: number[] = []
+  const pairs: (readonly [K, V])[] = []
+  entries.forEach(([key, value], at) => {
+    const held = map.get(key)
+    if (held && sameFields(held, value)) return
+    changed.push(at)
+    pairs.push([key, value])
+  })
+  const failed = map.updateMany(pairs)
+  const failures = new Map([...failed].map(([at, error]) => [changed[at] ?? 0, error]))
+  return { failures, written: pairs.length - failed.size }
+}
+
+/** Equality of two flat values of the same type. */
+export function sameFields<T extends object>(a: T, b: T): boolean {
+  const other = b as Record<string, unknown>
+  return Object.entries(a).every(([name, value]) => value === other[name])
+}
