@@ -23,3 +23,12 @@ export function pick<T>(random: () => number, list: readonly T[]): T {
   if (element === undefined) throw new Error('Cannot pick from an empty list')
   return element
 }
+
+export function bytes(random: () => number, length: number): Uint8Array {
+  return Uint8Array.from({ length }, () => below(random, 256))
+}
+
+/** A new seed, or the one in the environment variable SEED. */
+export function fuzzSeed(): number {
+  return Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32))
+}

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { parseBtf } from '../../../src/codegen/btf.ts'
 import { btfHash, type Layout, readLayout } from '../../../src/codegen/layout.ts'
 import { BtfBuilder, type MemberSpec } from '../../support/btf-builder.ts'
-import { fuzzSeed, randomFrom } from '../../support/random.ts'
+import { below, fuzzSeed, randomFrom } from '../../support/random.ts'
 
 interface Ids {
   readonly u8: number
@@ -138,8 +138,8 @@ test('parseBtf() answers damaged sections with an error', () => {
   const random = randomFrom(seed)
   for (let round = 0; round < 2000; round++) {
     const damaged = bytes.slice()
-    for (let n = 1 + random.below(4); n > 0; n--)
-      damaged[random.below(bytes.length)] = random.below(256)
+    for (let n = 1 + below(random, 4); n > 0; n--)
+      damaged[below(random, bytes.length)] = below(random, 256)
     try {
       readLayout(parseBtf(damaged))
     } catch (error) {

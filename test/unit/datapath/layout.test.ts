@@ -9,7 +9,7 @@ import { generateFrom, OBJECT, OUTPUT } from '../../../src/codegen/main.ts'
 import type { Codec } from '../../../src/datapath/codec.ts'
 import * as layout from '../../../src/datapath/layout.gen.ts'
 import type { Address } from '../../../src/net/address.ts'
-import { fuzzSeed, randomFrom } from '../../support/random.ts'
+import { below, fuzzSeed, bytes as randomBytes, randomFrom } from '../../support/random.ts'
 
 function codecs(): [string, Codec<unknown>][] {
   return Object.entries(layout).flatMap(([name, value]) =>
@@ -23,11 +23,11 @@ test('codecs decode what they encode, at any offset', () => {
   assert.ok(codecs().length > 10)
   for (const [name, codec] of codecs()) {
     for (let round = 0; round < 50; round++) {
-      const value = codec.fromBytes(random.bytes(codec.size))
+      const value = codec.fromBytes(randomBytes(random, codec.size))
       const bytes = codec.toBytes(value)
       const where = `${name}, seed ${seed}`
       assert.deepEqual(codec.fromBytes(bytes), value, where)
-      const at = random.below(9)
+      const at = below(random, 9)
       const frame = new Uint8Array(codec.size + 16).fill(0xee)
       codec.encode(new DataView(frame.buffer), at, value)
       assert.deepEqual(frame.slice(at, at + codec.size), bytes, where)
