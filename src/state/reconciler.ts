@@ -1,14 +1,17 @@
 // Makes a target equal to a table, level-triggered: a round looks at pending and deleted rows,
 // never at the event that woke it. Retrying lives here and nowhere else in the control plane.
-import { backoffMs } from './backoff.ts'
+import { Retries } from './retries.ts'
 import type { Entry, Table } from './table.ts'
+import { later } from './timer.ts'
 
 /**
  * The contract of a target. All three get whole rows and may be slow.
- * - update is idempotent: rows may be given again after a failure or a restart;
+ * - update is idempotent: rows may be given again after a failure or a restart, and the target may
+ *   hold any older row of the key, also one that was deleted and came back before its deletion ran;
  * - delete of what is absent succeeds;
  * - prune removes whatever the target holds beyond `rows`, and runs only after the table's first list.
- * update and delete return the failures by row key; a throw fails every row of the call.
+ * update and delete return the failures by row key; a throw fails every row of the call, and each is
+ * tried in a call of its own the next time.
  */
 export interface Operations<Row> {
   update(rows: readonly Row[]): Promise<Failures>
@@ -31,41 +34,46 @@ export interface ReconcilerOptions {
   readonly batchSize?: number
   /** Waits this long after the first change before a round, so that changes coalesce. Default 0. */
   readonly coalesceMs?: number
+  /** Delay before retry `attempt`, 0 is the first. Default: backoffMs. */
+  readonly retryMs?: (attempt: number) => number
 }
 
-interface Retry {
-  attempt: number
-  dueAt: number
-  /** Revision of the row that failed; a newer one is tried at once. */
-  revision: number
-}
+type Verb = 'update' | 'delete'
+
+/** Stands for the prune in retries and in onError, where rows have their key. */
+const PRUNE = '(prune)'
 
 export class Reconciler<Row extends object> {
   readonly #table: Table<Row>
   readonly #operations: Operations<Row>
   readonly #options: ReconcilerOptions
-  readonly #retries = new Map<string, Retry>()
+  readonly #retries: Retries
   readonly #waiters = new Set<() => void>()
-  /** Keys whose row may need work; an optimisation over scanning, refilled from the table at start. */
+  /** Keys whose row may need work: an optimisation over scanning, refilled from the table at start. */
   readonly #dirty = new Set<string>()
-  #timer: NodeJS.Timeout | undefined
-  #running: Promise<void> | undefined
+  #wakeAt = Infinity
+  #cancelWake: (() => void) | undefined
+  #round: Promise<void> | undefined
   #pruned = false
-  #stopped = true
+  #resyncAsked = false
+  #state: 'new' | 'running' | 'stopped' = 'new'
   #unsubscribe: (() => void) | undefined
 
   constructor(table: Table<Row>, operations: Operations<Row>, options: ReconcilerOptions = {}) {
     this.#table = table
     this.#operations = operations
     this.#options = options
+    this.#retries = new Retries(options.retryMs)
+    table.keepDeletions()
   }
 
   start(): void {
-    this.#stopped = false
-    for (const entry of this.#table.entries()) {
-      if (entry.status.state === 'pending') this.#dirty.add(entry.key)
+    if (this.#state === 'running') return
+    this.#state = 'running'
+    for (const { key, status } of this.#table.entries()) {
+      if (status.state !== 'done') this.#dirty.add(key)
     }
-    for (const entry of this.#table.deleted()) this.#dirty.add(entry.key)
+    for (const { key } of this.#table.deleted()) this.#dirty.add(key)
     this.#unsubscribe = this.#table.subscribe((key) => {
       if (key) this.#dirty.add(key)
       this.#wake(this.#options.coalesceMs ?? 0)
@@ -73,142 +81,200 @@ export class Reconciler<Row extends object> {
     this.#wake(0)
   }
 
-  /** Stops after the round in progress. What the target holds stays. */
+  /** Stops after the call in progress. What the target holds stays; who waits for settled() gets an error. */
   async stop(): Promise<void> {
-    this.#stopped = true
+    this.#state = 'stopped'
     this.#unsubscribe?.()
-    clearTimeout(this.#timer)
-    await this.#running
+    this.#cancelWake?.()
+    this.#wakeAt = Infinity
+    await this.#round
+    this.#releaseWaiters()
   }
 
-  /** Resolves with the row's entry once it is no longer pending, or undefined once its deletion is carried out. */
+  /**
+   * Resolves with the row's entry once it is done or in error, or undefined once its deletion is carried
+   * out (a deletion that failed: its entry, in error). Throws when the reconciler is stopped before.
+   */
   async settled(key: string): Promise<Entry<Row> | undefined> {
     for (;;) {
-      const entry = this.#table.entry(key)
-      if (entry ? entry.status.state !== 'pending' : !this.#table.isDeleted(key)) return entry
-      await new Promise<void>((resolve) => this.#waiters.add(resolve))
+      const entry = this.#table.entry(key) ?? this.#table.deletedEntry(key)
+      if (entry?.status.state !== 'pending') return entry
+      if (this.#state === 'stopped') {
+        throw new Error(`Cannot settle ${key} of ${this.#table.name}: the reconciler is stopped`)
+      }
+      await this.#progress()
     }
   }
 
-  /** Resolves once no row is pending and no deletion is outstanding (failed ones excepted). */
+  /** Resolves once no row is pending and no deletion is outstanding (failed ones that wait excepted). */
   async idle(): Promise<void> {
-    while (this.#running || this.#hasWork()) {
-      await new Promise<void>((resolve) => this.#waiters.add(resolve))
+    while (this.#state === 'new' || this.#round || (this.#state === 'running' && this.#hasWork())) {
+      await this.#progress()
     }
   }
 
   /** Runs update again for every row and then prune: repairs what somebody else changed in the target. */
   resync(): void {
-    for (const entry of this.#table.entries()) {
-      this.#table.setStatus(entry.key, entry.revision, { state: 'pending' })
-      this.#dirty.add(entry.key)
-    }
-    this.#pruned = false
+    this.#resyncAsked = true
     this.#wake(0)
   }
 
-  #hasWork(): boolean {
-    const now = Date.now()
-    for (const key of this.#dirty) if ((this.#retries.get(key)?.dueAt ?? 0) <= now) return true
-    return this.#table.initialized && !this.#pruned
+  #progress(): Promise<void> {
+    return new Promise((resolve) => this.#waiters.add(resolve))
   }
 
+  #releaseWaiters(): void {
+    for (const resolve of this.#waiters) resolve()
+    this.#waiters.clear()
+  }
+
+  #hasWork(): boolean {
+    if (this.#resyncAsked || this.#pruneIsDue()) return true
+    for (const key of this.#dirty) if (this.#isDue(key)) return true
+    return false
+  }
+
+  #pruneIsDue(): boolean {
+    return this.#table.initialized && !this.#pruned && this.#retries.isDue(PRUNE, 0)
+  }
+
+  #isDue(key: string): boolean {
+    const entry = this.#table.entry(key) ?? this.#table.deletedEntry(key)
+    return !entry || this.#retries.isDue(key, entry.revision)
+  }
+
+  /** Brings the next round forward to `delayMs` from now; one that is due earlier stands. */
   #wake(delayMs: number): void {
-    if (this.#stopped || this.#running || this.#timer) return
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      this.#running = this.#round().finally(() => {
-        this.#running = undefined
-        for (const resolve of this.#waiters) resolve()
-        this.#waiters.clear()
+    if (this.#state !== 'running' || this.#round) return
+    const at = Date.now() + delayMs
+    if (this.#wakeAt <= at) return
+    this.#cancelWake?.()
+    this.#wakeAt = at
+    this.#cancelWake = later(delayMs, () => {
+      this.#wakeAt = Infinity
+      this.#round = this.#runRound().finally(() => {
+        this.#round = undefined
+        this.#releaseWaiters()
         this.#scheduleNext()
       })
-    }, delayMs)
+    })
   }
 
   #scheduleNext(): void {
-    if (this.#hasWork()) return this.#wake(0)
-    const dueAt = Math.min(...[...this.#retries.values()].map((retry) => retry.dueAt))
-    if (dueAt !== Number.POSITIVE_INFINITY) this.#wake(Math.max(1, dueAt - Date.now()))
+    const dueAt = this.#retries.nextDueAt()
+    if (this.#hasWork()) this.#wake(this.#options.coalesceMs ?? 0)
+    else if (dueAt !== undefined) this.#wake(Math.max(1, dueAt - Date.now()))
   }
 
-  /** Deletes go first, to make room; prune goes last, when the target already holds every row. */
-  async #round(): Promise<void> {
+  /** Deletes go first, to make room; prune goes last, when the target already holds every row it can. */
+  async #runRound(): Promise<void> {
     const startedAt = performance.now()
-    const deleted = new Map([...this.#table.deleted()].map((entry) => [entry.key, entry]))
-    const deletes: Entry<Row>[] = []
-    const updates: Entry<Row>[] = []
+    if (this.#resyncAsked) this.#beginResync()
+    const deletes: string[] = []
+    const updates: string[] = []
     for (const key of this.#dirty) {
-      const entry = this.#table.entry(key)
-      const gone = deleted.get(key)
-      const revision = entry?.revision ?? gone?.revision
-      const retry = this.#retries.get(key)
-      if (retry && retry.revision === revision && retry.dueAt > Date.now()) continue
-      if (gone) deletes.push(gone)
-      else if (entry && (entry.status.state === 'pending' || retry)) updates.push(entry)
-      else this.#dirty.delete(key)
+      if (!this.#isDue(key)) continue
+      if (this.#table.isDeleted(key)) deletes.push(key)
+      else if ((this.#table.entry(key)?.status.state ?? 'done') !== 'done') updates.push(key)
+      else this.#finish(key)
     }
-    let failed = await this.#run(deletes, 'delete')
-    failed += await this.#run(updates, 'update')
-    if (this.#table.initialized && !this.#pruned && failed === 0) await this.#prune()
+    let failed = await this.#run('delete', deletes)
+    failed += await this.#run('update', updates)
+    if (this.#pruneIsDue() && this.#state === 'running') await this.#prune()
     const rows = deletes.length + updates.length
     const durationMs = performance.now() - startedAt
     if (rows > 0) this.#options.onRound?.(this.#table.name, { rows, failed, durationMs })
   }
 
-  async #run(entries: readonly Entry<Row>[], verb: 'update' | 'delete'): Promise<number> {
+  #beginResync(): void {
+    this.#resyncAsked = false
+    this.#pruned = false
+    for (const { key, revision, status } of this.#table.entries()) {
+      if (status.state === 'done') this.#table.setStatus(key, revision, { state: 'pending' })
+      this.#dirty.add(key)
+    }
+  }
+
+  async #run(verb: Verb, keys: readonly string[]): Promise<number> {
     let failed = 0
-    const size = this.#options.batchSize ?? 1000
-    for (let at = 0; at < entries.length; at += size) {
-      const batch = entries.slice(at, at + size)
-      const failures = await this.#call(batch, verb)
-      for (const entry of batch) {
-        const error = failures.get(entry.key)
-        this.#settle(entry, verb, error)
-        if (error) failed++
-      }
+    for (const batch of this.#batches(keys)) {
+      if (this.#state !== 'running') break
+      // Rows are read now and not at the start of the round: one that was replaced, deleted or
+      // came back while earlier batches ran is done as it is, or left to the next round.
+      const entries = batch.map((key) =>
+        verb === 'delete' ? this.#table.deletedEntry(key) : this.#table.entry(key),
+      )
+      failed += await this.#call(
+        verb,
+        entries.filter((entry) => entry !== undefined),
+      )
+      this.#releaseWaiters()
     }
     return failed
   }
 
-  async #call(batch: readonly Entry<Row>[], verb: 'update' | 'delete'): Promise<Failures> {
+  #batches(keys: readonly string[]): string[][] {
+    const size = this.#options.batchSize ?? 1000
+    const together = keys.filter((key) => !this.#retries.goesAlone(key))
+    const batches: string[][] = []
+    for (let at = 0; at < together.length; at += size) batches.push(together.slice(at, at + size))
+    for (const key of keys) if (this.#retries.goesAlone(key)) batches.push([key])
+    return batches
+  }
+
+  async #call(verb: Verb, entries: readonly Entry<Row>[]): Promise<number> {
+    if (entries.length === 0) return 0
+    let failures: Failures
+    let thrown = false
     try {
-      return await this.#operations[verb](batch.map((entry) => entry.row))
+      failures = await this.#operations[verb](entries.map((entry) => entry.row))
     } catch (error) {
-      return new Map(batch.map((entry) => [entry.key, error as Error]))
+      thrown = true
+      failures = new Map(entries.map((entry) => [entry.key, asError(error)]))
+    }
+    for (const entry of entries) {
+      const error = failures.get(entry.key)
+      if (error) this.#fail(entry, error, thrown)
+      else this.#succeed(verb, entry)
+    }
+    return failures.size
+  }
+
+  #fail({ key, revision }: Entry<Row>, error: Error, thrown: boolean): void {
+    const first = this.#retries.failed(key, revision, thrown)
+    this.#table.setStatus(key, revision, { state: 'error', error: error.message })
+    if (first) this.#options.onError?.(this.#table.name, key, error)
+  }
+
+  /** The row may have changed while the call ran: then it stays dirty for the next round. */
+  #succeed(verb: Verb, { key, revision }: Entry<Row>): void {
+    if (verb === 'update') {
+      this.#table.setStatus(key, revision, { state: 'done' })
+      if (this.#table.entry(key)?.revision === revision) this.#finish(key)
+    } else if (this.#table.deletedEntry(key)?.revision === revision) {
+      this.#table.forgetDeleted(key)
+      this.#finish(key)
     }
   }
 
-  #settle(entry: Entry<Row>, verb: 'update' | 'delete', error: Error | undefined): void {
-    const { key, revision } = entry
-    const before = this.#retries.get(key)
-    const current = this.#table.entry(key)
-    if (error) {
-      const attempt = before && before.revision === revision ? before.attempt + 1 : 0
-      this.#retries.set(key, { attempt, revision, dueAt: Date.now() + backoffMs(attempt) })
-      if (verb === 'update') {
-        this.#table.setStatus(key, revision, { state: 'error', error: error.message })
-      }
-      if (!before) this.#options.onError?.(this.#table.name, key, error)
-      return
-    }
-    this.#retries.delete(key)
-    if (before) this.#options.onError?.(this.#table.name, key, undefined)
-    if (verb === 'delete') {
-      if (!current) this.#table.forgetDeleted(key)
-    } else this.#table.setStatus(key, revision, { state: 'done' })
-    // The row may have changed while the call ran: then it stays dirty for the next round.
-    const settled = verb === 'delete' ? !current : current?.revision === revision
-    if (settled) this.#dirty.delete(key)
+  #finish(key: string): void {
+    this.#dirty.delete(key)
+    if (this.#retries.succeeded(key)) this.#options.onError?.(this.#table.name, key, undefined)
   }
 
   async #prune(): Promise<void> {
+    const { onError } = this.#options
+    this.#pruned = true
     try {
       await this.#operations.prune?.([...this.#table.rows()])
-      this.#pruned = true
+      if (this.#retries.succeeded(PRUNE)) onError?.(this.#table.name, PRUNE, undefined)
     } catch (error) {
-      this.#options.onError?.(this.#table.name, '(prune)', error as Error)
-      this.#pruned = true
+      this.#pruned = false
+      if (this.#retries.failed(PRUNE, 0)) onError?.(this.#table.name, PRUNE, asError(error))
     }
   }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }

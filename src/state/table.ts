@@ -28,6 +28,7 @@ export class Table<Row extends object> {
   #listeners = new Set<(key: string) => void>()
   #revision = 0
   #initialized = false
+  #keepsDeletions = false
 
   constructor(name: string, keyOf: (row: Row) => string) {
     this.name = name
@@ -85,13 +86,14 @@ export class Table<Row extends object> {
     return true
   }
 
-  /** Deletes by key; the absent is fine. The row stays readable in takeDeleted() until taken. */
+  /** Deletes by key; the absent is fine. With keepDeletions() the row stays readable in deleted(). */
   delete(key: string): boolean {
     const before = this.#entries.get(key)
     if (!before) return false
+    const revision = ++this.#revision
     this.#entries.delete(key)
     this.#unindex(key, before.row)
-    this.#deleted.set(key, { ...before, revision: ++this.#revision })
+    if (this.#keepsDeletions) this.#deleted.set(key, { ...before, revision, status: PENDING })
     this.#notify(key)
     return true
   }
@@ -106,9 +108,24 @@ export class Table<Row extends object> {
     for (const key of [...this.#entries.keys()]) if (!keep.has(key)) this.delete(key)
   }
 
-  /** Rows deleted and not yet taken; the one reconciler of the table calls takeDeleted. */
+  /** From now on deleted rows are kept until forgetDeleted(): the table's one reconciler asks for it. */
+  keepDeletions(): void {
+    this.#keepsDeletions = true
+  }
+
+  /** True when a reconciler makes the rows true: only then does a row's status say anything. */
+  get reconciled(): boolean {
+    return this.#keepsDeletions
+  }
+
+  /** Rows whose deletion is not yet carried out. */
   deleted(): IterableIterator<Entry<Row>> {
     return this.#deleted.values()
+  }
+
+  /** The row as it was, while its deletion waits to be carried out; its status is the deletion's. */
+  deletedEntry(key: string): Entry<Row> | undefined {
+    return this.#deleted.get(key)
   }
 
   /** True while the row's deletion waits to be carried out. */
@@ -116,15 +133,17 @@ export class Table<Row extends object> {
     return this.#deleted.has(key)
   }
 
-  /** Forgets a deletion once it has been carried out (or the row came back). */
+  /** Forgets a deletion once it has been carried out. */
   forgetDeleted(key: string): void {
     this.#deleted.delete(key)
   }
 
-  /** Writes a row's status, unless the row changed since `revision` was read. Wakes nobody. */
+  /** Writes the status of a row or of a deletion, unless it changed since `revision`. Wakes nobody. */
   setStatus(key: string, revision: number, status: Status): void {
-    const entry = this.#entries.get(key)
-    if (entry?.revision === revision) this.#entries.set(key, { ...entry, status })
+    for (const entries of [this.#entries, this.#deleted]) {
+      const entry = entries.get(key)
+      if (entry?.revision === revision) entries.set(key, { ...entry, status })
+    }
   }
 
   /** Adds an index: rows by each of the keys that `keysOf` gives. */
@@ -175,14 +194,28 @@ export class Table<Row extends object> {
   }
 }
 
-/** Rows are plain JSON-like values, so structural equality is enough. */
+/**
+ * Rows are plain JSON-like values, so structural equality is enough; a property that is undefined
+ * counts as absent. Runs for every row of every round: no allocation.
+ */
 function sameRow(a: unknown, b: unknown): boolean {
   if (a === b) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (Array.isArray(a) !== Array.isArray(b)) return false
-  const left = Object.entries(a).filter(([, value]) => value !== undefined)
-  const right = Object.entries(b).filter(([, value]) => value !== undefined)
-  if (left.length !== right.length) return false
-  const other = b as Record<string, unknown>
-  return left.every(([name, value]) => sameRow(value, other[name]))
+  if (Array.isArray(a) || Array.isArray(b)) return sameArray(a, b)
+  const left = a as Record<string, unknown>
+  const right = b as Record<string, unknown>
+  let surplus = 0
+  for (const name in left) {
+    if (left[name] === undefined) continue
+    if (!Object.hasOwn(right, name) || !sameRow(left[name], right[name])) return false
+    surplus++
+  }
+  for (const name in right) if (right[name] !== undefined) surplus--
+  return surplus === 0
+}
+
+function sameArray(a: unknown, b: unknown): boolean {
+  if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (!sameRow(a[i], b[i])) return false
+  return true
 }
