@@ -1,0 +1,190 @@
+// The life of an attachment (one interface of one container): absent, present (a row in `endpoints`), leaving.
+// There is no lock: a state changes in one synchronous step, so two calls for one attachment meet either
+// before or after it. What an attachment holds (addresses, id, names, file) is freed when the kernel is rid of it.
+import type { Logger } from 'pino'
+import type { Address } from '../net/address.ts'
+import { type Mac, randomMac } from '../net/mac.ts'
+import type { Prefix } from '../net/prefix.ts'
+import type { Entry, Table } from '../state/table.ts'
+import type { Endpoint } from '../tables/intent.ts'
+import { endpointKey } from '../tables/tables.ts'
+import { CniError, CODE } from './error.ts'
+import { hostIfName } from './host-if-name.ts'
+import { AddressPool, nextFree } from './ipam.ts'
+import type { EndpointStore } from './store.ts'
+
+export interface AttachmentsOptions {
+  readonly endpoints: Table<Endpoint>
+  /** The endpoints reconciler's settled(). */
+  readonly settled: (key: string) => Promise<Entry<Endpoint> | undefined>
+  readonly store: EndpointStore
+  readonly log: Logger
+  /** The longest a call waits for the kernel; the work itself goes on. */
+  readonly waitMs: number
+}
+
+/** What ADD asks for. */
+export interface Wanted {
+  readonly containerId: string
+  readonly ifName: string
+  readonly netns: string
+  readonly network: string
+  readonly podNamespace: string
+  readonly podName: string
+  readonly podUid: string
+  readonly mtu: number
+  readonly podCidrs: readonly Prefix[]
+  readonly mac: Mac | undefined
+  readonly addresses: readonly Address[]
+}
+
+const LAST_ID = 65_535n
+
+export class Attachments {
+  readonly #options: AttachmentsOptions
+  readonly #pool = new AddressPool()
+  readonly #ids = new Set<bigint>()
+  #lastId = 0n
+  readonly #hostIfNames = new Set<string>()
+  /** Deleted rows whose kernel state is not gone yet, by key. */
+  readonly #leaving = new Map<string, Promise<void>>()
+
+  constructor(options: AttachmentsOptions) {
+    this.#options = options
+  }
+
+  /** Puts the endpoints on disk back as rows; to be called once, before anything else. */
+  restore(): void {
+    const { store, endpoints, log } = this.#options
+    const positions = store.loadPositions()
+    this.#pool.restoreCursors(positions.addresses)
+    this.#lastId = BigInt(positions.endpointId)
+    for (const endpoint of store.load()) {
+      const clash =
+        endpoints.get(endpointKey(endpoint)) !== undefined ||
+        endpoint.addresses.some((address) => this.#pool.isUsed(address))
+      if (clash) {
+        log.warn({ endpoint: endpoint.id }, 'endpoint file repeats another and was moved aside')
+        store.setAside(endpoint.id)
+        continue
+      }
+      this.#hold(endpoint)
+      endpoints.upsert(endpoint)
+    }
+  }
+
+  /** Why no further endpoint could get its addresses, or undefined. */
+  exhausted(podCidrs: readonly Prefix[]): string | undefined {
+    return this.#pool.exhausted(podCidrs)
+  }
+
+  /** Resolves with the row once the kernel has it; throws CniError with everything undone. */
+  async attach(wanted: Wanted): Promise<Endpoint> {
+    const { endpoints, settled, waitMs } = this.#options
+    const key = endpointKey(wanted)
+    while (this.#leaving.has(key)) await this.#waitUntilGone(key)
+    if (endpoints.get(key)) {
+      const text = `container ${wanted.containerId} already has interface ${wanted.ifName}`
+      throw new CniError(CODE.exists, `Cannot attach: ${text}`)
+    }
+    const endpoint = this.#allocate(wanted)
+    endpoints.upsert(endpoint)
+    const entry = await within(settled(key), waitMs)
+    if (entry !== LATE && entry?.row === endpoint && entry.status.state === 'done') return endpoint
+    const current = endpoints.get(key) === endpoint
+    if (current) await this.detach(key).catch(() => undefined) // goes on without us
+    const pod = wanted.podName ? `pod ${wanted.podNamespace}/${wanted.podName}` : key
+    if (entry === LATE) {
+      throw new CniError(CODE.tryAgain, `Cannot attach ${pod}: not done after ${waitMs} ms`)
+    }
+    if (!current) throw new CniError(CODE.tryAgain, `Cannot attach ${pod}: deleted meanwhile`)
+    const reason = entry?.status.state === 'error' ? entry.status.error : 'unknown'
+    throw new CniError(CODE.kernel, `Cannot attach ${pod}: ${reason}`)
+  }
+
+  /** Resolves once the kernel is rid of it; the absent is fine. Throws code 11 when that takes too long. */
+  async detach(key: string): Promise<void> {
+    this.#letGo(key)
+    await this.#waitUntilGone(key)
+  }
+
+  /** As detach, but waits however long it takes. The row is gone when this returns its promise. */
+  detachPatiently(key: string): Promise<void> {
+    this.#letGo(key)
+    return this.#leaving.get(key) ?? Promise.resolve()
+  }
+
+  #letGo(key: string): void {
+    const { endpoints, settled, store, log } = this.#options
+    const endpoint = endpoints.get(key)
+    if (!endpoint) return
+    endpoints.delete(key)
+    const gone = settled(key).then(() => {
+      store.remove(endpoint.id)
+      this.#free(endpoint)
+      this.#leaving.delete(key)
+      log.debug({ endpoint: endpoint.id, ip: endpoint.addresses }, 'endpoint is gone')
+    })
+    this.#leaving.set(key, gone)
+  }
+
+  async #waitUntilGone(key: string): Promise<void> {
+    const gone = this.#leaving.get(key)
+    if (!gone || (await within(gone, this.#options.waitMs)) !== LATE) return
+    const text = `the kernel still holds it after ${this.#options.waitMs} ms`
+    throw new CniError(CODE.tryAgain, `Cannot detach ${key}: ${text}`)
+  }
+
+  /** A new row with everything it holds, on disk before anything acts on it. All or nothing. */
+  #allocate(wanted: Wanted): Endpoint {
+    const { containerId, ifName, netns, network, podNamespace, podName, podUid, mtu } = wanted
+    const { store } = this.#options
+    const id = nextFree(this.#ids, { first: 1n, last: LAST_ID, after: this.#lastId })
+    if (id === undefined) {
+      throw new CniError(CODE.tryAgain, `Cannot attach: all ${LAST_ID} endpoint ids are in use`)
+    }
+    const addresses = this.#pool.allocate(wanted.podCidrs, wanted.addresses)
+    const endpoint: Endpoint = {
+      ...{ id: Number(id), containerId, ifName, netns, podNamespace, podName, podUid },
+      ...{ addresses, mac: wanted.mac ?? randomMac(), hostMac: randomMac(), mtu, network },
+      hostIfName: hostIfName(endpointKey(wanted), (name) => this.#hostIfNames.has(name)),
+    }
+    this.#hold(endpoint)
+    this.#lastId = id
+    try {
+      store.savePositions({ addresses: this.#pool.cursors, endpointId: endpoint.id })
+      store.save(endpoint)
+    } catch (error) {
+      this.#free(endpoint)
+      const { message } = error as Error
+      throw new CniError(CODE.io, `Cannot attach: the state directory refuses: ${message}`)
+    }
+    return endpoint
+  }
+
+  #hold({ id, addresses, hostIfName: name }: Endpoint): void {
+    this.#pool.claim(addresses)
+    this.#ids.add(BigInt(id))
+    this.#hostIfNames.add(name)
+  }
+
+  #free({ id, addresses, hostIfName: name }: Endpoint): void {
+    this.#pool.release(addresses)
+    this.#ids.delete(BigInt(id))
+    this.#hostIfNames.delete(name)
+  }
+}
+
+const LATE = Symbol('late')
+
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | typeof LATE> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<typeof LATE>((resolve) => {
+    timer = setTimeout(resolve, ms, LATE)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

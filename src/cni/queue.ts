@@ -1,0 +1,85 @@
+// DELs that came while the agent was away: weir-cni leaves each as a file, and the agent carries it out when
+// it starts or when the file appears. The file goes only after the kernel state has gone.
+import {
+  existsSync,
+  type FSWatcher,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  watch,
+} from 'node:fs'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import { asObject, asString } from './json.ts'
+import type { CniCall } from './request.ts'
+
+export interface QueueOptions {
+  readonly stateDir: string
+  readonly log: Logger
+  /** Takes effect on the rows before it first awaits; a throw means the call itself is bad. */
+  readonly carryOut: (call: CniCall) => Promise<void>
+}
+
+export class DelQueue {
+  readonly #dir: string
+  readonly #options: QueueOptions
+  readonly #running = new Map<string, Promise<void>>()
+  #watcher: FSWatcher | undefined
+
+  constructor(options: QueueOptions) {
+    this.#options = options
+    this.#dir = join(options.stateDir, 'cni-queue')
+    mkdirSync(this.#dir, { recursive: true, mode: 0o700 })
+  }
+
+  /** Watches first and looks then, so that no file falls between. */
+  start(): void {
+    this.#watcher = watch(this.#dir, () => this.drain())
+    this.drain()
+  }
+
+  stop(): void {
+    this.#watcher?.close()
+  }
+
+  /** Begins every DEL that lies there; when it returns, their rows are deleted. */
+  drain(): void {
+    if (!existsSync(this.#dir)) return
+    for (const name of readdirSync(this.#dir).sort()) {
+      if (!name.endsWith('.json') || this.#running.has(name)) continue
+      const done = this.#carryOut(name).finally(() => this.#running.delete(name))
+      this.#running.set(name, done)
+    }
+  }
+
+  /** Resolves when what has begun is done. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#running.values())
+  }
+
+  async #carryOut(name: string): Promise<void> {
+    const { log, carryOut } = this.#options
+    const path = join(this.#dir, name)
+    try {
+      const call = parseQueued(readFileSync(path, 'utf8'))
+      await carryOut(call)
+      rmSync(path, { force: true })
+      log.info({ containerId: call.env['CNI_CONTAINERID'] }, 'queued DEL carried out')
+    } catch (err) {
+      log.warn({ err, path }, 'queued DEL is unusable and was moved aside')
+      if (existsSync(path)) renameSync(path, `${path}.bad`)
+    }
+  }
+}
+
+/** The file is {"env": {"CNI_...": "..."}, "stdin": "..."}. */
+function parseQueued(text: string): CniCall {
+  const file = asObject(JSON.parse(text))
+  const variables = asObject(file?.['env'])
+  if (!variables || typeof file?.['stdin'] !== 'string')
+    throw new Error('it holds no env and stdin')
+  const env = Object.entries(variables).map(([name, value]) => [name, asString(value)])
+  return { env: Object.fromEntries(env), stdin: file['stdin'] }
+}
