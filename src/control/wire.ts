@@ -1,0 +1,33 @@
+// Sets up every derivation: the one list of what is computed from what.
+import { derive } from '../state/derive.ts'
+import type { Tables } from '../tables/tables.ts'
+import { destinationsDerivation } from './destinations.ts'
+import { frontendsDerivation } from './frontends.ts'
+import { nodeRoutesDerivation } from './node-routes.ts'
+import type { ControlSettings } from './settings.ts'
+
+/** Two rows of intent that ask for the same key of a desired table: `owner` gets it, `loser` does not. */
+export interface Conflict {
+  readonly table: string
+  readonly key: string
+  readonly owner: string
+  readonly loser: string
+}
+
+/** Starts all derivations; returns the way to stop them. */
+export function wire(
+  tables: Tables,
+  settings: ControlSettings,
+  onConflict: (conflict: Conflict) => void = () => {},
+): () => void {
+  const reportFor = (table: string) => (conflict: Omit<Conflict, 'table'>) =>
+    onConflict({ table, ...conflict })
+  const stops = [
+    derive({ ...frontendsDerivation(tables), onConflict: reportFor('frontends') }),
+    derive({ ...destinationsDerivation(tables, settings), onConflict: reportFor('destinations') }),
+    derive({ ...nodeRoutesDerivation(tables, settings), onConflict: reportFor('nodeRoutes') }),
+  ]
+  return () => {
+    for (const stop of stops) stop()
+  }
+}
