@@ -22,15 +22,17 @@ export interface HttpPort {
   close(): Promise<void>
 }
 
-/** Listens on "address:port" or "[address]:port"; an empty address is every one of the machine's. */
-export async function serveHttp(listen: string, sources: HttpSources): Promise<HttpPort> {
-  const { host, port } = parseListen(listen)
+/** Listens; port 0 lets the kernel choose, which is what tests do. */
+export async function serveHttp(
+  { host, port }: { readonly host: string; readonly port: number },
+  sources: HttpSources,
+): Promise<HttpPort> {
   const server = createServer((request, response) => {
     answer(request.url ?? '/', response, sources).catch((error: unknown) => {
       send(response, 500, `${(error as Error).message}\n`)
     })
   })
-  await listenOn(server, host, port, listen)
+  await listenOn(server, host, port)
   const bound = server.address() as AddressInfo
   return {
     address: bound.address,
@@ -41,14 +43,6 @@ export async function serveHttp(listen: string, sources: HttpSources): Promise<H
         server.closeAllConnections()
       }),
   }
-}
-
-/** Splits "[::1]:9090", "127.0.0.1:9090" or ":9090". Throws on anything else. */
-export function parseListen(text: string): { host: string | undefined; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[3])
-  if (!match || port > 65535) throw new Error(`Cannot listen on "${text}": not address:port`)
-  return { host: match[1] ?? (match[2] || undefined), port }
 }
 
 async function answer(url: string, response: ServerResponse, sources: HttpSources): Promise<void> {
@@ -69,16 +63,11 @@ function send(response: ServerResponse, status: number, body: string, type = 'te
   response.end(body)
 }
 
-function listenOn(
-  server: Server,
-  host: string | undefined,
-  port: number,
-  listen: string,
-): Promise<void> {
+function listenOn(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(new Error(`Cannot listen on ${listen}: ${error.code}`, { cause: error }))
+      reject(new Error(`Cannot listen on ${host} port ${port}: ${error.code}`, { cause: error }))
     })
-    server.listen({ port, ...(host === undefined ? {} : { host }) }, resolve)
+    server.listen({ host, port }, resolve)
   })
 }

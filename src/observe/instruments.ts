@@ -19,7 +19,7 @@ function agentInstruments(registry: Registry) {
   const { gauge, counter, histogram } = factory(registry)
   return {
     version: gauge('agent_version', 'Always 1; the label carries the version.', ['version']),
-    rows: gauge('table_rows', 'Rows of a table, by state (pending, done, error).', [
+    rows: gauge('table_rows', 'Rows of a table, by state (pending, done, error; held).', [
       'table',
       'state',
     ]),

@@ -4,6 +4,8 @@
 /** A table as far as counting goes; state/table.ts fits. */
 export interface CountedTable {
   readonly name: string
+  /** False for tables whose rows nobody makes true: they count as "held". */
+  readonly reconciled: boolean
   entries(): Iterable<{ readonly status: { readonly state: string } }>
 }
 

@@ -38,9 +38,12 @@ export async function takeReadings(readings: MetricReadings, to: Instruments): P
 function showTables({ rows }: Instruments, tables: Iterable<CountedTable> = []): void {
   rows.reset()
   for (const table of tables) {
-    const counts: Record<string, number> = { pending: 0, done: 0, error: 0 }
+    const counts: Record<string, number> = table.reconciled
+      ? { pending: 0, done: 0, error: 0 }
+      : { held: 0 }
     for (const { status } of table.entries()) {
-      counts[status.state] = (counts[status.state] ?? 0) + 1
+      const state = table.reconciled ? status.state : 'held'
+      counts[state] = (counts[state] ?? 0) + 1
     }
     for (const [state, count] of Object.entries(counts)) {
       rows.set({ table: table.name, state }, count)

@@ -1,0 +1,81 @@
+// Endpoints as wanted and as the kernel has them, one row per attachment; an entry of map `endpoints`
+// that no attachment asked for is a row of its own.
+import type { Entry } from '../state/table.ts'
+import type { ActualEndpoint } from '../tables/actual.ts'
+import type { Endpoint } from '../tables/intent.ts'
+import { type DriftColumns, driftOf, fieldDifferences, type RowStatus } from './drift.ts'
+import { statusColumns } from './row-status.ts'
+
+export interface EndpointView extends DriftColumns, Partial<RowStatus> {
+  readonly id: number
+  /** "namespace/name", empty for an entry that nobody asked for. */
+  readonly pod: string
+  readonly addresses: readonly string[]
+  readonly hostIfName: string
+  readonly mac: string
+  readonly mtu: number
+  /** As asked for; absent for an extra entry. */
+  readonly desired?: Endpoint
+  /** Entries of map `endpoints`, one per address. */
+  readonly actual: readonly ActualEndpoint[]
+}
+
+/** Joins by address. Pure. */
+export function endpointViews(
+  desired: Iterable<Entry<Endpoint>>,
+  actual: readonly ActualEndpoint[],
+): EndpointView[] {
+  const byAddress = new Map(actual.map((row) => [row.address, row]))
+  const views: EndpointView[] = []
+  for (const entry of desired) {
+    views.push(wantedView(entry, byAddress))
+    for (const address of entry.row.addresses) byAddress.delete(address)
+  }
+  views.push(...[...byAddress.values()].map(extraView))
+  return views.sort((a, b) => a.id - b.id)
+}
+
+function wantedView(
+  { row, status }: Entry<Endpoint>,
+  byAddress: ReadonlyMap<string, ActualEndpoint>,
+): EndpointView {
+  const wanted = {
+    id: row.id,
+    hostIfName: row.hostIfName,
+    mac: row.mac,
+    hostMac: row.hostMac,
+    mtu: row.mtu,
+  }
+  const found = row.addresses.flatMap((address) => byAddress.get(address) ?? [])
+  const differences = row.addresses.flatMap((address) => {
+    const is = byAddress.get(address)
+    if (!is) return [`${address} is not in map endpoints`]
+    return fieldDifferences<ActualEndpoint>(wanted, is).map((text) => `${address}: ${text}`)
+  })
+  return {
+    id: row.id,
+    pod: `${row.podNamespace}/${row.podName}`,
+    addresses: row.addresses,
+    hostIfName: row.hostIfName,
+    mac: row.mac,
+    mtu: row.mtu,
+    ...statusColumns(status),
+    ...driftOf(found.length > 0 || row.addresses.length === 0, differences),
+    desired: row,
+    actual: found,
+  }
+}
+
+function extraView(row: ActualEndpoint): EndpointView {
+  return {
+    id: row.id,
+    pod: '',
+    addresses: [row.address],
+    hostIfName: row.hostIfName ?? '',
+    mac: row.mac,
+    mtu: row.mtu,
+    drift: 'extra',
+    differences: [`${row.address} is in map endpoints and no pod asked for it`],
+    actual: [row],
+  }
+}
