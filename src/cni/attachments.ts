@@ -1,6 +1,7 @@
 // The life of an attachment (one interface of one container): absent, present (a row in `endpoints`), leaving.
 // There is no lock: a state changes in one synchronous step, so two calls for one attachment meet either
 // before or after it. What an attachment holds (addresses, id, names, file) is freed when the kernel is rid of it.
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Address } from '../net/address.ts'
 import { type Mac, randomMac } from '../net/mac.ts'
@@ -39,6 +40,9 @@ export interface Wanted {
 }
 
 const LAST_ID = 65_535n
+/** How often to look whether the reconciler has got rid of what the kernel refused to delete. */
+const RETRY_LOOK_MS = 1000
+const FOREVER = new Promise<never>(() => {})
 
 export class Attachments {
   readonly #options: AttachmentsOptions
@@ -80,7 +84,7 @@ export class Attachments {
 
   /** Resolves with the row once the kernel has it; throws CniError with everything undone. */
   async attach(wanted: Wanted): Promise<Endpoint> {
-    const { endpoints, settled, waitMs } = this.#options
+    const { endpoints } = this.#options
     const key = endpointKey(wanted)
     while (this.#leaving.has(key)) await this.#waitUntilGone(key)
     if (endpoints.get(key)) {
@@ -89,20 +93,21 @@ export class Attachments {
     }
     const endpoint = this.#allocate(wanted)
     endpoints.upsert(endpoint)
-    const entry = await within(settled(key), waitMs)
+    const entry = await this.#settled(key)
     if (entry !== LATE && entry?.row === endpoint && entry.status.state === 'done') return endpoint
-    const current = endpoints.get(key) === endpoint
-    if (current) await this.detach(key).catch(() => undefined) // goes on without us
     const pod = wanted.podName ? `pod ${wanted.podNamespace}/${wanted.podName}` : key
-    if (entry === LATE) {
-      throw new CniError(CODE.tryAgain, `Cannot attach ${pod}: not done after ${waitMs} ms`)
+    if (endpoints.get(key) !== endpoint) {
+      throw new CniError(CODE.tryAgain, `Cannot attach ${pod}: deleted meanwhile`)
     }
-    if (!current) throw new CniError(CODE.tryAgain, `Cannot attach ${pod}: deleted meanwhile`)
+    await this.detach(key).catch(() => undefined) // goes on without us
+    if (entry === LATE) {
+      throw new CniError(CODE.tryAgain, `Cannot attach ${pod}: not done after ${this.#waited}`)
+    }
     const reason = entry?.status.state === 'error' ? entry.status.error : 'unknown'
     throw new CniError(CODE.kernel, `Cannot attach ${pod}: ${reason}`)
   }
 
-  /** Resolves once the kernel is rid of it; the absent is fine. Throws code 11 when that takes too long. */
+  /** Resolves once the kernel is rid of it; the absent is fine. Throws 100 when it refuses, 11 when it is slow. */
   async detach(key: string): Promise<void> {
     this.#letGo(key)
     await this.#waitUntilGone(key)
@@ -115,24 +120,47 @@ export class Attachments {
   }
 
   #letGo(key: string): void {
-    const { endpoints, settled, store, log } = this.#options
-    const endpoint = endpoints.get(key)
+    const endpoint = this.#options.endpoints.get(key)
     if (!endpoint) return
-    endpoints.delete(key)
-    const gone = settled(key).then(() => {
-      store.remove(endpoint.id)
-      this.#free(endpoint)
-      this.#leaving.delete(key)
-      log.debug({ endpoint: endpoint.id, ip: endpoint.addresses }, 'endpoint is gone')
-    })
-    this.#leaving.set(key, gone)
+    this.#options.endpoints.delete(key)
+    this.#leaving.set(key, this.#freeWhenGone(key, endpoint))
+  }
+
+  /** The reconciler tries again until the kernel is rid of it; when it stops, the file waits for the next start. */
+  async #freeWhenGone(key: string, endpoint: Endpoint): Promise<void> {
+    const { settled, store, log } = this.#options
+    while ((await settled(key).catch(() => FOREVER)) !== undefined) {
+      await sleep(RETRY_LOOK_MS, undefined, { ref: false })
+    }
+    store.remove(endpoint.id)
+    this.#free(endpoint)
+    this.#leaving.delete(key)
+    log.debug({ endpoint: endpoint.id, ip: endpoint.addresses }, 'endpoint is gone')
   }
 
   async #waitUntilGone(key: string): Promise<void> {
     const gone = this.#leaving.get(key)
-    if (!gone || (await within(gone, this.#options.waitMs)) !== LATE) return
-    const text = `the kernel still holds it after ${this.#options.waitMs} ms`
-    throw new CniError(CODE.tryAgain, `Cannot detach ${key}: ${text}`)
+    if (!gone) return
+    const entry = await this.#settled(key)
+    if (entry === undefined) return gone
+    if (entry === LATE) {
+      const text = `Cannot detach ${key}: the kernel still holds it after ${this.#waited}`
+      throw new CniError(CODE.tryAgain, text)
+    }
+    const reason = entry.status.state === 'error' ? entry.status.error : 'unknown'
+    throw new CniError(CODE.kernel, `Cannot detach ${key}: ${reason}`)
+  }
+
+  async #settled(key: string): Promise<Entry<Endpoint> | undefined | typeof LATE> {
+    try {
+      return await within(this.#options.settled(key), this.#options.waitMs)
+    } catch (error) {
+      throw new CniError(CODE.tryAgain, `${(error as Error).message}; try again`)
+    }
+  }
+
+  get #waited(): string {
+    return `${this.#options.waitMs} ms`
   }
 
   /** A new row with everything it holds, on disk before anything acts on it. All or nothing. */

@@ -25,7 +25,7 @@ export interface QueueOptions {
 export class DelQueue {
   readonly #dir: string
   readonly #options: QueueOptions
-  readonly #running = new Map<string, Promise<void>>()
+  readonly #running = new Set<string>()
   #watcher: FSWatcher | undefined
 
   constructor(options: QueueOptions) {
@@ -49,14 +49,9 @@ export class DelQueue {
     if (!existsSync(this.#dir)) return
     for (const name of readdirSync(this.#dir).sort()) {
       if (!name.endsWith('.json') || this.#running.has(name)) continue
-      const done = this.#carryOut(name).finally(() => this.#running.delete(name))
-      this.#running.set(name, done)
+      this.#running.add(name)
+      void this.#carryOut(name).finally(() => this.#running.delete(name))
     }
-  }
-
-  /** Resolves when what has begun is done. */
-  async idle(): Promise<void> {
-    await Promise.all(this.#running.values())
   }
 
   async #carryOut(name: string): Promise<void> {

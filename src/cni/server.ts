@@ -61,7 +61,10 @@ export class CniServer {
     this.#queue = new DelQueue({ stateDir, log, carryOut: (call) => this.#carryOutQueued(call) })
   }
 
-  /** Restores the rows from disk, then applies the queued DELs; marks the table initialized. Synchronous. */
+  /**
+   * Restores the rows from disk, then applies the queued DELs; marks the table initialized. Synchronous.
+   * The endpoints reconciler must exist by now, or the queued DELs' rows vanish without being carried out.
+   */
   start(): void {
     this.#attachments.restore()
     this.#queue.start()

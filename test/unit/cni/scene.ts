@@ -32,6 +32,7 @@ export class Scene {
   notReady: string | undefined
   differences: string[] = []
   #refusal: string | undefined
+  #deleteRefusal: string | undefined
   #gate: Promise<void> = Promise.resolve()
   #heldVerb: 'update' | 'delete' | undefined
 
@@ -62,6 +63,11 @@ export class Scene {
   /** Every update fails with this text until called with undefined. */
   refuse(text: string | undefined): void {
     this.#refusal = text
+  }
+
+  /** Every delete fails with this text until called with undefined. */
+  refuseDelete(text: string | undefined): void {
+    this.#deleteRefusal = text
   }
 
   /** Calls of one verb wait until the returned function is called. */
@@ -124,6 +130,7 @@ export class Scene {
 
   async #delete(rows: readonly Endpoint[]): Promise<Failures> {
     if (this.#heldVerb === 'delete') await this.#gate
+    if (this.#deleteRefusal !== undefined) throw new Error(this.#deleteRefusal)
     for (const row of rows) this.kernel.delete(endpointKey(row))
     return new Map()
   }

@@ -49,6 +49,44 @@ test('DEL frees the address only when the kernel state is gone', async () => {
   assert.equal((await scene.call('ADD', { containerId: 'c2' })).exitCode, 0)
 })
 
+test('DEL that the kernel refuses says why, keeps the address, and is done by the retry', async () => {
+  await using scene = new Scene({ podCidrs: ['10.0.1.0/30'] })
+  await scene.call('ADD')
+  scene.refuseDelete('Cannot delete veth: Device or resource busy')
+  const { json } = await scene.call('DEL')
+  assert.equal(json.code, 100)
+  assert.equal(json.msg, 'Cannot detach c1/eth0: Cannot delete veth: Device or resource busy')
+  assert.equal((await scene.call('ADD')).json.code, 100)
+  assert.equal((await scene.call('ADD', { containerId: 'c2' })).json.code, 11)
+  assert.deepEqual(files(scene), ['1.json'])
+  scene.refuseDelete(undefined)
+  while ((await scene.call('DEL')).exitCode !== 0) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  assert.deepEqual([scene.kernel.size, files(scene)], [0, []])
+  assert.equal((await scene.call('ADD', { containerId: 'c2' })).exitCode, 0)
+})
+
+test('calls of an agent that stops answer 11, and the next agent has the rows', async () => {
+  const scene = new Scene()
+  await scene.call('ADD')
+  const release = scene.hold('delete')
+  const del = scene.call('DEL')
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  const add = scene.call('ADD', { containerId: 'c2' })
+  const stopped = scene.stop()
+  release()
+  await stopped
+  assert.equal((await add).json.code, 11)
+  assert.equal((await del).exitCode, 0, 'it was in the round that stop() waits for')
+  await using after = new Scene({ stateDir: scene.stateDir })
+  assert.deepEqual(
+    [...after.tables.endpoints.rows()].map(({ containerId }) => containerId),
+    ['c2'],
+  )
+  assert.equal((await after.call('DEL', { containerId: 'c2' })).exitCode, 0)
+})
+
 test('DEL of one interface leaves the other of the same container', async () => {
   await using scene = new Scene()
   await scene.call('ADD')
