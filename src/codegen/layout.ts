@@ -72,8 +72,8 @@ export function readLayout(types: readonly BtfType[]): Layout {
   return new LayoutReader(types).read()
 }
 
-/** Structs of this name only gather types that no map and no global holds. */
-const EXPORTS = 'exports'
+/** Globals of this section only show types that no map holds; the section is not loaded. */
+const EXPORTS = '.export'
 const CONTEXT = /_context$/
 
 class LayoutReader {
@@ -102,20 +102,11 @@ class LayoutReader {
       const variable = this.#types[id]
       if (variable?.kind !== 'variable') continue
       if (section === '.maps') this.#maps.push(this.#map(variable.name, variable.type))
-      else if (/^\.(rodata|data|bss)/.test(section)) this.#global(section, variable)
-    }
-  }
-
-  #global(section: string, variable: { readonly name: string; readonly type: number }): void {
-    const target = this.#resolve(variable.type)
-    const pointee = target.kind === 'pointer' ? this.#resolve(target.type) : target
-    if (pointee.kind === 'struct' && pointee.name === EXPORTS) {
-      for (const { name, type } of pointee.members) this.#fieldType(type, `exports.${name}`)
-    } else if (target.kind === 'pointer') {
-      this.#fieldType(target.type, variable.name)
-    } else {
-      const type = this.#fieldType(variable.type, variable.name)
-      this.#globals.push({ name: variable.name, section, type })
+      else if (section === EXPORTS) this.#fieldType(variable.type, variable.name)
+      else if (/^\.(rodata|data|bss)/.test(section)) {
+        const type = this.#fieldType(variable.type, variable.name)
+        this.#globals.push({ name: variable.name, section, type })
+      }
     }
   }
 

@@ -4,18 +4,34 @@ import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
 import { type Codec, defineCodec, type MapLayout, putBytes, takeBytes } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = 'bf0d2bba5cedbcaa3caf557535b8e17d'
+export const OBJECT_HASH = 'be21cec3d2f95528f1fec81e1371d2af'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
   OVERLAY: 1,
   NODE: 2,
   ON_LINK: 4,
+  LOCAL: 8,
 } as const
 export type DestinationFlags = (typeof DestinationFlags)[keyof typeof DestinationFlags]
 /** Names of `enum destination_flags` by number. */
 export const destinationFlagsNames: ReadonlyMap<number, string> = new Map(
   Object.entries(DestinationFlags).map(([name, value]) => [value, name]),
+)
+
+/** `enum direction`. */
+export const Direction = {
+  FROM_POD: 0,
+  TO_POD: 1,
+  FROM_UPLINK: 2,
+  FROM_HOST: 3,
+  FROM_OVERLAY: 4,
+  SOCKET: 5,
+} as const
+export type Direction = (typeof Direction)[keyof typeof Direction]
+/** Names of `enum direction` by number. */
+export const directionNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(Direction).map(([name, value]) => [value, name]),
 )
 
 /** `enum drop_reason`. */
@@ -52,6 +68,9 @@ export const FlowFlags = {
   SEEN_REPLY: 32,
   HAIRPIN: 64,
   FROM_OVERLAY: 128,
+  BY_STACK: 256,
+  BY_UPLINK: 512,
+  ON_LINK: 1024,
 } as const
 export type FlowFlags = (typeof FlowFlags)[keyof typeof FlowFlags]
 /** Names of `enum flow_flags` by number. */
@@ -72,6 +91,17 @@ export type FlowNext = (typeof FlowNext)[keyof typeof FlowNext]
 /** Names of `enum flow_next` by number. */
 export const flowNextNames: ReadonlyMap<number, string> = new Map(
   Object.entries(FlowNext).map(([name, value]) => [value, name]),
+)
+
+/** `enum metric_slot`. */
+export const MetricSlot = {
+  FORWARDED: 32,
+  EVENTS_LOST: 63,
+} as const
+export type MetricSlot = (typeof MetricSlot)[keyof typeof MetricSlot]
+/** Names of `enum metric_slot` by number. */
+export const metricSlotNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(MetricSlot).map(([name, value]) => [value, name]),
 )
 
 /** `struct backend`, 20 bytes. */
@@ -264,28 +294,34 @@ export const tuple: Codec<Tuple> = defineCodec(
 
 /** `struct event`, 64 bytes. */
 export interface Event {
-  readonly time: bigint
+  readonly timestamp: bigint
   readonly tuple: Tuple
-  readonly reason: number
   readonly ifindex: number
-  readonly program: number
+  readonly length: number
+  readonly endpointId: number
+  readonly reason: number
+  readonly direction: number
 }
 export const event: Codec<Event> = defineCodec(
   64,
   (view, at, v) => {
-    view.setBigUint64(at, v.time, true)
+    view.setBigUint64(at, v.timestamp, true)
     tuple.encode(view, at + 8, v.tuple)
-    view.setUint32(at + 48, v.reason, true)
-    view.setUint32(at + 52, v.ifindex, true)
-    view.setUint8(at + 56, v.program)
-    putBytes(view, at + 57, 7, new Uint8Array(7))
+    view.setUint32(at + 48, v.ifindex, true)
+    view.setUint32(at + 52, v.length, true)
+    view.setUint16(at + 56, v.endpointId, true)
+    view.setUint8(at + 58, v.reason)
+    view.setUint8(at + 59, v.direction)
+    view.setUint32(at + 60, 0, true)
   },
   (view, at) => ({
-    time: view.getBigUint64(at, true),
+    timestamp: view.getBigUint64(at, true),
     tuple: tuple.decode(view, at + 8),
-    reason: view.getUint32(at + 48, true),
-    ifindex: view.getUint32(at + 52, true),
-    program: view.getUint8(at + 56),
+    ifindex: view.getUint32(at + 48, true),
+    length: view.getUint32(at + 52, true),
+    endpointId: view.getUint16(at + 56, true),
+    reason: view.getUint8(at + 58),
+    direction: view.getUint8(at + 59),
   }),
 )
 
@@ -343,6 +379,47 @@ export const flow: Codec<Flow> = defineCodec(
   }),
 )
 
+/** `struct fragment`, 4 bytes. */
+export interface Fragment {
+  readonly sourcePort: number
+  readonly destinationPort: number
+}
+export const fragment: Codec<Fragment> = defineCodec(
+  4,
+  (view, at, v) => {
+    view.setUint16(at, v.sourcePort, false)
+    view.setUint16(at + 2, v.destinationPort, false)
+  },
+  (view, at) => ({
+    sourcePort: view.getUint16(at, false),
+    destinationPort: view.getUint16(at + 2, false),
+  }),
+)
+
+/** `struct fragment_key`, 40 bytes. */
+export interface FragmentKey {
+  readonly source: Address
+  readonly destination: Address
+  readonly id: number
+  readonly protocol: number
+}
+export const fragmentKey: Codec<FragmentKey> = defineCodec(
+  40,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.source))
+    putBytes(view, at + 16, 16, addressToBytes(v.destination))
+    view.setUint32(at + 32, v.id, true)
+    view.setUint8(at + 36, v.protocol)
+    putBytes(view, at + 37, 3, new Uint8Array(3))
+  },
+  (view, at) => ({
+    source: addressFromBytes(takeBytes(view, at, 16)),
+    destination: addressFromBytes(takeBytes(view, at + 16, 16)),
+    id: view.getUint32(at + 32, true),
+    protocol: view.getUint8(at + 36),
+  }),
+)
+
 /** `struct metric`, 16 bytes. */
 export interface Metric {
   readonly packets: bigint
@@ -357,23 +434,6 @@ export const metric: Codec<Metric> = defineCodec(
   (view, at) => ({
     packets: view.getBigUint64(at, true),
     bytes: view.getBigUint64(at + 8, true),
-  }),
-)
-
-/** `struct metric_key`, 8 bytes. */
-export interface MetricKey {
-  readonly reason: number
-  readonly direction: number
-}
-export const metricKey: Codec<MetricKey> = defineCodec(
-  8,
-  (view, at, v) => {
-    view.setUint32(at, v.reason, true)
-    view.setUint32(at + 4, v.direction, true)
-  },
-  (view, at) => ({
-    reason: view.getUint32(at, true),
-    direction: view.getUint32(at + 4, true),
   }),
 )
 
@@ -452,15 +512,15 @@ export const maps = {
   backends: {
     name: 'backends',
     type: 'hash',
-    maxEntries: 4096,
-    flags: 0,
+    maxEntries: 1048576,
+    flags: 1,
     key: backendKey,
     value: backend,
   } satisfies MapLayout<BackendKey, Backend>,
   destinations: {
     name: 'destinations',
     type: 'lpm_trie',
-    maxEntries: 4096,
+    maxEntries: 65536,
     flags: 1,
     key: destinationKey,
     value: destination,
@@ -468,7 +528,7 @@ export const maps = {
   embryos: {
     name: 'embryos',
     type: 'lru_hash',
-    maxEntries: 4096,
+    maxEntries: 65536,
     flags: 0,
     key: tuple,
     value: flow,
@@ -476,8 +536,8 @@ export const maps = {
   endpoints: {
     name: 'endpoints',
     type: 'hash',
-    maxEntries: 4096,
-    flags: 0,
+    maxEntries: 16384,
+    flags: 1,
     key: endpointKey,
     value: endpoint,
   } satisfies MapLayout<EndpointKey, Endpoint>,
@@ -490,24 +550,32 @@ export const maps = {
   flows: {
     name: 'flows',
     type: 'hash',
-    maxEntries: 4096,
+    maxEntries: 262144,
     flags: 0,
     key: tuple,
     value: flow,
   } satisfies MapLayout<Tuple, Flow>,
+  fragments: {
+    name: 'fragments',
+    type: 'lru_hash',
+    maxEntries: 8192,
+    flags: 0,
+    key: fragmentKey,
+    value: fragment,
+  } satisfies MapLayout<FragmentKey, Fragment>,
   metrics: {
     name: 'metrics',
-    type: 'percpu_hash',
-    maxEntries: 4096,
+    type: 'percpu_array',
+    maxEntries: 384,
     flags: 0,
-    key: metricKey,
+    key: u32,
     value: metric,
-  } satisfies MapLayout<MetricKey, Metric>,
+  } satisfies MapLayout<number, Metric>,
   services: {
     name: 'services',
     type: 'hash',
-    maxEntries: 4096,
-    flags: 0,
+    maxEntries: 65536,
+    flags: 1,
     key: serviceKey,
     value: service,
   } satisfies MapLayout<ServiceKey, Service>,

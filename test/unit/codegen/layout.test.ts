@@ -95,17 +95,13 @@ function mapsAndExports(): BtfBuilder {
   const map = btf.map('ports', { type: 1, maxEntries: 77, key, value: ids.u32 })
   const reason = btf.enum('drop_reason', { DROP_NONE: 0, DROP_SHORT: 1 })
   const event = btf.struct('event', 8, [{ name: 'time', type: ids.u64, offset: 0 }])
-  const members = [
-    { name: 'reason', type: reason, offset: 0 },
-    { name: 'event', type: event, offset: 64 },
-  ]
-  const exported = btf.variable('exported', btf.pointer(btf.struct('exports', 16, members)))
+  const exported = [btf.variable('exported_reason', reason), btf.variable('exported_event', event)]
   btf.section('.maps', [map])
-  btf.section('.rodata.exports', [exported])
+  btf.section('.export', exported)
   return btf
 }
 
-test('readLayout() finds maps, and what the exports struct gathers', () => {
+test('readLayout() finds maps, and what section .export shows', () => {
   const layout = readLayout(parseBtf(mapsAndExports().bytes()))
   const [map] = layout.maps
   assert.deepEqual([map?.name, map?.type, map?.maxEntries], ['ports', 1, 77])
@@ -114,6 +110,7 @@ test('readLayout() finds maps, and what the exports struct gathers', () => {
     layout.structs.map(({ name }) => name),
     ['event', 'port_key'],
   )
+  assert.deepEqual(layout.globals, [])
   assert.deepEqual(layout.enums[0]?.values, [
     { name: 'DROP_NONE', value: 0 },
     { name: 'DROP_SHORT', value: 1 },

@@ -1,0 +1,112 @@
+// A packet fixture: frames into programs, and what must come of them: verdict, whole frame, flows,
+// drops by reason. Written once and run for IPv4 and IPv6.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as layout from '../../src/datapath/layout.gen.ts'
+import { assertFrame } from './packet.ts'
+import { type MapRows, SIDES, type Side } from './topology.ts'
+import type { Action, World } from './world.ts'
+
+export interface Step {
+  readonly program: string
+  /** Device on whose hook the program runs. */
+  readonly on: number
+  readonly frame: Uint8Array
+  readonly action: Action
+  /** The whole frame afterwards. Default: as it came. A dropped frame is not looked at. */
+  readonly out?: Uint8Array
+  /** Done before the packet: new rows, another epoch. */
+  readonly before?: (world: World) => void
+}
+
+/** Fields of a flow that a fixture cares for; the key and the translated tuple always. */
+export type ExpectedFlow = Partial<layout.Flow> & {
+  readonly key: layout.Tuple
+  readonly out: layout.Tuple
+}
+
+export type DropCounts = Partial<Record<keyof typeof layout.DropReason, number>>
+
+export interface Fixture {
+  readonly name: string
+  /** Default: both. */
+  readonly families?: readonly number[]
+  readonly rows?: (side: Side) => Partial<MapRows>
+  readonly steps: (side: Side) => readonly Step[]
+  /** All entries of the flow table afterwards, in any order. */
+  readonly flows?: (side: Side) => readonly ExpectedFlow[]
+  /** The same of the unanswered ones. */
+  readonly embryos?: (side: Side) => readonly ExpectedFlow[]
+  /** All drops. Default: none. */
+  readonly drops?: DropCounts
+}
+
+/** Declares the tests of the fixtures: one a family. */
+export function runFixtures(world: World, fixtures: readonly Fixture[]): void {
+  for (const fixture of fixtures) {
+    for (const side of SIDES) {
+      if (fixture.families && !fixture.families.includes(side.family)) continue
+      test(`${fixture.name} (IPv${side.family})`, () => runFixture(world, fixture, side))
+    }
+  }
+}
+
+function runFixture(world: World, fixture: Fixture, side: Side): void {
+  world.reset(fixture.rows?.(side))
+  for (const [index, step] of fixture.steps(side).entries()) {
+    step.before?.(world)
+    const { action, frame } = world.run(step.program, step.frame, step.on)
+    assert.equal(action, step.action, `verdict of step ${index + 1}: ${dropNames(world)}`)
+    if (step.action !== 'SHOT') assertFrame(frame, step.out ?? step.frame)
+  }
+  assert.deepEqual(drops(world), fixture.drops ?? {})
+  if (fixture.flows) assertFlows(world, layout.maps.flows, fixture.flows(side))
+  if (fixture.embryos) assertFlows(world, layout.maps.embryos, fixture.embryos(side))
+}
+
+function assertFlows(
+  world: World,
+  map: typeof layout.maps.flows | typeof layout.maps.embryos,
+  expected: readonly ExpectedFlow[],
+): void {
+  const entries = [...world.entries<layout.Tuple, layout.Flow>(map).entries()]
+  const text = (tuple: layout.Tuple): string =>
+    `${tuple.source} ${tuple.sourcePort} > ${tuple.destination} ${tuple.destinationPort} ${tuple.protocol}`
+  assert.deepEqual(
+    entries.map(([key, { out }]) => `${text(key)} => ${text(out)}`).sort(),
+    expected.map(({ key, out }) => `${text(key)} => ${text(out)}`).sort(),
+    map.name,
+  )
+  for (const { key, ...wanted } of expected) {
+    const [, flow] = entries.find(([found]) => text(found) === text(key)) ?? []
+    const actual = Object.fromEntries(
+      Object.keys(wanted).map((name) => [name, flow?.[name as keyof layout.Flow]]),
+    )
+    assert.deepEqual(actual, wanted, `${map.name}: ${text(key)}`)
+  }
+}
+
+/** Drops so far, by the reason's name. */
+export function drops(world: World): DropCounts {
+  const counts: Record<string, number> = {}
+  for (const { slot, packets } of world.counters()) {
+    const name = layout.dropReasonNames.get(slot)
+    if (name === undefined) continue
+    counts[name] = (counts[name] ?? 0) + packets
+  }
+  return counts
+}
+
+function dropNames(world: World): string {
+  return `drops so far: ${Object.keys(drops(world)).join(', ') || 'none'}`
+}
+
+export function reverse(tuple: layout.Tuple): layout.Tuple {
+  return {
+    source: tuple.destination,
+    destination: tuple.source,
+    sourcePort: tuple.destinationPort,
+    destinationPort: tuple.sourcePort,
+    protocol: tuple.protocol,
+  }
+}

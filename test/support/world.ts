@@ -1,0 +1,154 @@
+// The compiled object loaded with real maps and no hooks: programs are run one packet at a time by
+// BPF_PROG_TEST_RUN. A redirect is only a verdict there, so tests look at the frame and the flow.
+import type { Codec, MapLayout } from '../../src/datapath/codec.ts'
+import { KernelMap } from '../../src/datapath/entry-map.ts'
+import * as layout from '../../src/datapath/layout.gen.ts'
+import { openLibrary } from '../../src/libbpf/library.ts'
+import type { BpfMap } from '../../src/libbpf/map.ts'
+import { BpfObject } from '../../src/libbpf/object.ts'
+import type { Program } from '../../src/libbpf/program.ts'
+import { type MapRows, testConfig, topologyRows } from './topology.ts'
+
+export const OBJECT_PATH = new URL('../../bpf/out/weir.bpf.o', import.meta.url).pathname
+
+/** TC verdicts as in linux/pkt_cls.h. */
+export const ACTION = { OK: 0, SHOT: 2, REDIRECT: 7 } as const
+export type Action = keyof typeof ACTION
+
+export interface RunResult {
+  readonly action: string
+  readonly frame: Uint8Array
+}
+
+export interface WorldOptions {
+  readonly config?: Partial<layout.Config>
+  readonly maxEntries?: Readonly<Record<string, number>>
+}
+
+/** Cleared before each fixture; the maps of the topology stay. */
+const PER_FIXTURE = ['flows', 'embryos', 'fragments', 'metrics']
+
+export class World {
+  readonly object: BpfObject
+  readonly #maps = new Map<string, BpfMap>()
+  readonly #programs = new Map<string, Program>()
+
+  constructor({ config = {}, maxEntries = {} }: WorldOptions = {}) {
+    this.object = BpfObject.open(openLibrary(), OBJECT_PATH)
+    const { section, offset } = layout.globals.config
+    const bytes = this.object.initialData(section)
+    bytes.set(layout.config.toBytes({ ...testConfig(), ...config }), offset)
+    this.object.setData(section, bytes)
+    for (const [map, entries] of Object.entries(maxEntries)) this.object.setMaxEntries(map, entries)
+    this.object.load()
+  }
+
+  map(name: string): BpfMap {
+    const known = this.#maps.get(name)
+    if (known) return known
+    const map = this.object.map(name)
+    this.#maps.set(name, map)
+    return map
+  }
+
+  entries<K, V>(map: MapLayout<K, V>): KernelMap<K, V> {
+    return new KernelMap(this.map(map.name), map)
+  }
+
+  program(name: string): Program {
+    const known = this.#programs.get(name)
+    if (known) return known
+    const program = this.object.program(name)
+    this.#programs.set(name, program)
+    return program
+  }
+
+  /** Empty flows and counters, the rows of the topology, epoch 1. */
+  reset(rows: Partial<MapRows> = {}): void {
+    for (const name of PER_FIXTURE) this.#clear(name)
+    this.epoch = 1
+    const all = { ...topologyRows(), ...rows }
+    this.#fill(layout.maps.endpoints, all.endpoints)
+    this.#fill(layout.maps.destinations, all.destinations)
+    this.#fill(layout.maps.services, all.services)
+    this.#fill(layout.maps.backends, all.backends)
+  }
+
+  set epoch(value: number) {
+    const { section, offset } = layout.globals.epoch
+    const map = this.map(section)
+    const key = new Uint8Array(4)
+    const bytes = map.lookup(key) ?? new Uint8Array(map.valueSize)
+    bytes.set(layout.u32.toBytes(value), offset)
+    map.update(key, bytes)
+  }
+
+  /** Runs a program on a frame that arrives on, or leaves by, the device. */
+  run(program: string, frame: Uint8Array, ifindex: number): RunResult {
+    const context = new Uint8Array(SK_BUFF_BYTES)
+    const view = new DataView(context.buffer)
+    view.setUint32(SK_BUFF_INGRESS_IFINDEX, ifindex, true)
+    view.setUint32(SK_BUFF_IFINDEX, ifindex, true)
+    const result = this.program(program).testRun({ data: frame, context })
+    const name = Object.entries(ACTION).find(([, value]) => value === result.returnValue)?.[0]
+    return { action: name ?? String(result.returnValue), frame: result.data }
+  }
+
+  /** The metrics that are not zero, summed over the CPUs. */
+  counters(): { direction: number; slot: number; packets: number; bytes: number }[] {
+    const counters = []
+    for (const [keyBytes, values] of this.map('metrics').entries()) {
+      const key = layout.u32.fromBytes(keyBytes)
+      let [packets, bytes] = [0, 0]
+      for (const metric of perCpu(values, layout.metric)) {
+        packets += Number(metric.packets)
+        bytes += Number(metric.bytes)
+      }
+      if (packets === 0) continue
+      counters.push({ direction: key >> METRIC_SHIFT, slot: key & 63, packets, bytes })
+    }
+    return counters
+  }
+
+  close(): void {
+    for (const map of this.#maps.values()) map.close()
+    for (const program of this.#programs.values()) program.close()
+    this.object.close()
+  }
+
+  #clear(name: string): void {
+    const map = this.map(name)
+    if (map.type.includes('array')) {
+      for (let index = 0; index < map.maxEntries; index++) {
+        map.update(layout.u32.toBytes(index), new Uint8Array(map.valueBytes))
+      }
+      return
+    }
+    // LRU maps may show an entry twice or late while they are walked.
+    for (let keys = keysOf(map); keys.length > 0; keys = keysOf(map)) map.deleteMany(keys)
+  }
+
+  #fill<K, V>(map: MapLayout<K, V>, rows: readonly (readonly [K, V])[]): void {
+    this.#clear(map.name)
+    const [failure] = this.entries(map).updateMany(rows).values()
+    if (failure) throw failure
+  }
+}
+
+/** As in bpf/lib/metrics.h. */
+const METRIC_SHIFT = 6
+const SK_BUFF_BYTES = 192
+const SK_BUFF_INGRESS_IFINDEX = 36
+const SK_BUFF_IFINDEX = 40
+
+function keysOf(map: BpfMap): Uint8Array[] {
+  return [...map.entries()].map(([key]) => key.slice())
+}
+
+/** The values of a per-CPU map's entry, one a CPU. */
+export function perCpu<T>(bytes: Uint8Array, codec: Codec<T>): T[] {
+  const stride = Math.ceil(codec.size / 8) * 8
+  return Array.from({ length: bytes.length / stride }, (_, cpu) =>
+    codec.fromBytes(bytes.subarray(cpu * stride, cpu * stride + codec.size)),
+  )
+}
