@@ -119,8 +119,9 @@ export class Directory {
   }
 }
 
-function inodeOf({ dev, ino }: BigIntStats): string {
-  return `${dev}:${ino}`
+/** With the time of birth, for a directory made anew often gets the number of the one removed. */
+function inodeOf({ dev, ino, birthtimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${birthtimeNs}`
 }
 
 function fileOf(path: string, stats: BigIntStats): FoundFile {
