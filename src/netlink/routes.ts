@@ -10,6 +10,7 @@ import {
 } from '../net/address.ts'
 import { type Prefix, prefixAddress, prefixFamily, prefixLength } from '../net/prefix.ts'
 import { SCOPES, type Scope, scopeName } from './addresses.ts'
+import { NetlinkError } from './errors.ts'
 import {
   attribute,
   FLAGS,
