@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { cniCallFromHttp } from '../../../src/cni/http.ts'
-import { Scene } from './scene.ts'
+import { Scene } from '../../support/cni-scene.ts'
 
 test('a missing variable is code 4 and every missing one is named', async () => {
   await using scene = new Scene()

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Scene } from './scene.ts'
+import { Scene } from '../../support/cni-scene.ts'
 
 const freshDir = () => mkdtempSync(join(tmpdir(), 'weir-cni-'))
 

@@ -6,7 +6,7 @@ import { VERSIONS } from '../../../src/cni/versions.ts'
 import { parseAddress } from '../../../src/net/address.ts'
 import { parseMac } from '../../../src/net/mac.ts'
 import { parsePrefix } from '../../../src/net/prefix.ts'
-import { golden } from './golden.ts'
+import { golden } from '../../support/cni-golden.ts'
 
 const ENDPOINT = {
   ...{ id: 1, containerId: 'c1', ifName: 'eth0', netns: '/run/netns/c1', network: 'weir' },

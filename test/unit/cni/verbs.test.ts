@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Scene } from './scene.ts'
+import { Scene } from '../../support/cni-scene.ts'
 
 const files = ({ stateDir }: Scene) => readdirSync(join(stateDir, 'endpoints'))
 
