@@ -5,7 +5,7 @@ import { resolve } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
 
 export type RoutingMode = 'auto' | 'vxlan' | 'native'
-export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace'
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
 
 export interface Config {
   readonly nodeName: string
@@ -49,7 +49,7 @@ interface Setting {
   readonly choices?: readonly string[]
 }
 
-const LEVELS: readonly LogLevel[] = ['fatal', 'error', 'warn', 'info', 'debug', 'trace']
+const LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'debug']
 const here = (path: string): string => resolve(import.meta.dirname, '..', path)
 
 const SETTINGS: readonly Setting[] = [

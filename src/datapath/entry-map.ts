@@ -1,5 +1,4 @@
-// A kernel map in terms of values: keys and values pass through their generated codecs, and a refusal
-// of the kernel becomes a sentence that an operator can act on.
+// A kernel map in terms of values: keys and values pass through their generated codecs.
 import type { BpfMap } from '../libbpf/map.ts'
 import type { Codec, MapLayout } from './codec.ts'
 
@@ -51,23 +50,14 @@ export class KernelMap<K, V> implements EntryMap<K, V> {
 
   updateMany(entries: readonly (readonly [K, V])[]): ReadonlyMap<number, Error> {
     if (entries.length === 0) return new Map()
-    const failures = this.#map.updateMany(
+    return this.#map.updateMany(
       entries.map(([key, value]) => [this.#key.toBytes(key), this.#value.toBytes(value)] as const),
     )
-    return new Map([...failures].map(([at, error]) => [at, explain(error, this)]))
   }
 
   deleteMany(keys: readonly K[]): void {
     if (keys.length > 0) this.#map.deleteMany(keys.map((key) => this.#key.toBytes(key)))
   }
-}
-
-/** A full map says so: hashes answer E2BIG, tries and some kernels ENOSPC. */
-function explain(error: Error, map: { name: string; maxEntries: number }): Error {
-  const code = (error as { code?: unknown }).code
-  if (code !== 'E2BIG' && code !== 'ENOSPC') return error
-  const text = `Cannot update map ${map.name}: map is full (${map.maxEntries} entries)`
-  return new Error(text, { cause: error })
 }
 
 /**

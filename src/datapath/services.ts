@@ -169,7 +169,10 @@ export class Services implements Operations<Frontend> {
     )
     plans.forEach((plan, at) => {
       const error = failed.get(at)
-      if (error) return this.#undo(plan, error, failures)
+      if (error) {
+        this.#undo(plan, error, failures)
+        return
+      }
       const { key, id, setId, backends } = plan
       this.#held.set(frontendKey(plan.row), { key, id, setId, backends })
       if (plan.before) this.#retire(plan.before)

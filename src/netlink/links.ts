@@ -62,6 +62,8 @@ export interface NetworkLink {
   /** This namespace's number for the one the peer is in; undefined: it is in this one. */
   readonly netnsId: number | undefined
   readonly masterIfindex: number | undefined
+  /** UDP port of a VXLAN device. */
+  readonly vxlanPort: number | undefined
 }
 
 export interface LinkChanges {
@@ -273,10 +275,13 @@ function parseLink({ body }: Message): NetworkLink {
   const attributes = new Attributes(body, FIXED_SIZE)
   const flags = view.getUint32(8, true)
   const mac = attributes.bytes(IFLA.address)
+  const linkInfo = attributes.nested(IFLA.linkInfo)
+  const kind = linkInfo.text(INFO.kind)
+  const port = kind === 'vxlan' ? linkInfo.nested(INFO.settings).bytes(VXLAN.port) : undefined
   return {
     ifindex: view.getInt32(4, true),
     name: attributes.text(IFLA.name) ?? '',
-    kind: attributes.nested(IFLA.linkInfo).text(INFO.kind),
+    kind,
     mac: mac?.length === 6 ? macFromBytes(mac) : undefined,
     mtu: attributes.uint32(IFLA.mtu) ?? 0,
     isUp: (flags & UP) !== 0,
@@ -284,5 +289,6 @@ function parseLink({ body }: Message): NetworkLink {
     peerIfindex: attributes.uint32(IFLA.link),
     netnsId: attributes.int32(IFLA.netnsId),
     masterIfindex: attributes.uint32(IFLA.master),
+    vxlanPort: port && viewOf(port).getUint16(0),
   }
 }

@@ -125,9 +125,12 @@ export interface DatapathEvent {
   readonly timeNs: bigint
   /** Name of enum drop_reason in lower case without its prefix: "no_endpoint". */
   readonly reason: string
-  /** Entry program or hook that dropped it. */
+  /** Where it was met, as the entry program is called: "from_pod", "socket". */
   readonly program: string
+  /** 0: a socket. */
   readonly ifindex: number
+  /** The pod of this node that it concerns, by endpoint id; absent: none. */
+  readonly endpointId?: number
   readonly lengthBytes: number
   readonly tuple: FlowTuple
 }

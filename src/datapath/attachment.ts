@@ -1,0 +1,74 @@
+// The requests that attach one pod, in the order they must be carried out: leaves before roots, so
+// that a packet in flight never meets half a pod. Pure: they are sent by endpoints.ts, many at once.
+import type { Program } from '../libbpf/program.ts'
+import { addressFamily } from '../net/address.ts'
+import { hostPrefix } from '../net/prefix.ts'
+import { addAddressRequest } from '../netlink/addresses.ts'
+import { setLinkRequests } from '../netlink/links.ts'
+import type { Request } from '../netlink/message.ts'
+import { replaceNeighbourRequest } from '../netlink/neighbours.ts'
+import { ROUTE_PROTOCOLS, replaceRouteRequest } from '../netlink/routes.ts'
+import { addClsactRequest, replaceBpfFilterRequest } from '../netlink/traffic-control.ts'
+import type { Endpoint } from '../tables/intent.ts'
+import type { Gateways } from './gateway.ts'
+import { ROUTE_PROTOCOL } from './node-routes.ts'
+
+/** Our filters' place on a clsact hook. */
+export const FILTER = { priority: 1, handle: 1 } as const
+
+export interface PodPrograms {
+  readonly fromPod: Pick<Program, 'fd' | 'id'>
+  readonly toPod: Pick<Program, 'fd' | 'id'>
+}
+
+const LOOPBACK_IFINDEX = 1
+
+/** Inside the pod: `lo`, the addresses, the interface up, the way to the gateway and by it. */
+export function podRequests(row: Endpoint, ifindex: number, gateways: Gateways): Request[] {
+  const addresses = row.addresses.map((address) =>
+    addAddressRequest({ ifindex, address, noDad: true }),
+  )
+  const routes = row.addresses.flatMap((address) => {
+    const gateway = gateways[addressFamily(address)]
+    const protocol = ROUTE_PROTOCOLS.boot
+    if (!gateway) return []
+    return [
+      replaceRouteRequest({ prefix: hostPrefix(gateway), ifindex, protocol }),
+      replaceRouteRequest({ prefix: 'default', ifindex, gateway, protocol }),
+    ]
+  })
+  return [
+    ...setLinkRequests(LOOPBACK_IFINDEX, { up: true }),
+    ...addresses,
+    ...setLinkRequests(ifindex, { mtu: row.mtu, up: true }),
+    ...routes,
+  ]
+}
+
+/** On the node: the programs, then the link, then the way to the pod. */
+export function hostRequests(
+  row: Endpoint,
+  ifindex: number,
+  { gateways, programs }: { gateways: Gateways; programs: PodPrograms },
+): Request[] {
+  const filter = (direction: 'ingress' | 'egress', name: string, programFd: number) =>
+    replaceBpfFilterRequest({ ifindex, direction, programFd, name, ...FILTER })
+  return [
+    addClsactRequest(ifindex),
+    filter('ingress', 'from_pod', programs.fromPod.fd),
+    filter('egress', 'to_pod', programs.toPod.fd),
+    ...setLinkRequests(ifindex, { addrGenModeNone: true, mtu: row.mtu, up: true }),
+    ...row.addresses.flatMap((address) => {
+      const source = gateways[addressFamily(address)]
+      return [
+        replaceNeighbourRequest({ ifindex, address, mac: row.mac }),
+        replaceRouteRequest({
+          prefix: hostPrefix(address),
+          ifindex,
+          protocol: ROUTE_PROTOCOL,
+          ...(source ? { source } : {}),
+        }),
+      ]
+    }),
+  ]
+}

@@ -1,0 +1,94 @@
+// CNI CHECK's second half: does the kernel hold everything an endpoint needs? One sentence per thing
+// that is missing; nothing is repaired here.
+import { addressFamily } from '../net/address.ts'
+import { hostPrefix } from '../net/prefix.ts'
+import { listAddresses } from '../netlink/addresses.ts'
+import { linkByName, type NetworkLink } from '../netlink/links.ts'
+import { Netlink } from '../netlink/netlink.ts'
+import { listRoutes, MAIN_TABLE } from '../netlink/routes.ts'
+import { listBpfFilters } from '../netlink/traffic-control.ts'
+import type { Endpoint } from '../tables/intent.ts'
+import { FILTER, type PodPrograms } from './attachment.ts'
+import type { EndpointMap } from './endpoints.ts'
+import { sameFields } from './entry-map.ts'
+import type { Gateways } from './gateway.ts'
+
+export interface CheckContext {
+  readonly netlink: Netlink
+  readonly map: EndpointMap
+  readonly programs: PodPrograms
+  readonly gateways: Gateways
+}
+
+/** Differences between a row and the kernel, empty when there is none. */
+export function findProblems(row: Endpoint, context: CheckContext): string[] {
+  const host = linkByName(context.netlink, row.hostIfName)
+  if (!host) return [`interface ${row.hostIfName} is missing on the node`]
+  return [
+    ...hostProblems(row, host, context),
+    ...entryProblems(row, host, context),
+    ...podProblems(row, host, context),
+  ]
+}
+
+function hostProblems(row: Endpoint, host: NetworkLink, context: CheckContext): string[] {
+  const { netlink, programs } = context
+  const problems: string[] = []
+  if (!host.isUp) problems.push(`interface ${row.hostIfName} is down`)
+  const wanted = { ingress: programs.fromPod, egress: programs.toPod } as const
+  for (const direction of ['ingress', 'egress'] as const) {
+    const filter = listBpfFilters(netlink, host.ifindex, direction).find(
+      ({ priority, handle }) => priority === FILTER.priority && handle === FILTER.handle,
+    )
+    const where = `at ${direction} of ${row.hostIfName}`
+    if (!filter) problems.push(`there is no program ${where}`)
+    else if (filter.programId !== wanted[direction].id)
+      problems.push(`a foreign program is ${where}`)
+  }
+  const routes = listRoutes(netlink, { table: MAIN_TABLE, ifindex: host.ifindex })
+  for (const prefix of row.addresses.map(hostPrefix)) {
+    if (!routes.some((route) => route.prefix === prefix)) {
+      problems.push(`the node has no route ${prefix} to ${row.hostIfName}`)
+    }
+  }
+  return problems
+}
+
+function entryProblems(row: Endpoint, host: NetworkLink, { map }: CheckContext): string[] {
+  const { id, mac, hostMac, mtu } = row
+  const wanted = { ifindex: host.ifindex, id, mac, hostMac, mtu }
+  return row.addresses.flatMap((address) => {
+    const held = map.get({ address })
+    if (!held) return [`map endpoints has no entry for ${address}`]
+    return sameFields(held, wanted) ? [] : [`map endpoints has another endpoint for ${address}`]
+  })
+}
+
+function podProblems(row: Endpoint, host: NetworkLink, context: CheckContext): string[] {
+  const netlink = Netlink.open(context.netlink.library, row.netns)
+  try {
+    const inside = linkByName(netlink, row.ifName)
+    if (!inside) return [`interface ${row.ifName} is missing in the pod`]
+    if (inside.ifindex !== host.peerIfindex) return [`${row.ifName} in the pod is another's`]
+    const problems: string[] = []
+    if (!inside.isUp) problems.push(`interface ${row.ifName} is down in the pod`)
+    if (inside.mac !== row.mac) problems.push(`${row.ifName} has MAC ${inside.mac}, not ${row.mac}`)
+    const held = listAddresses(netlink, inside.ifindex).map(({ address }) => address)
+    const routes = listRoutes(netlink, { table: MAIN_TABLE, ifindex: inside.ifindex })
+    for (const address of row.addresses) {
+      if (!held.includes(address)) problems.push(`${row.ifName} has lost address ${address}`)
+      const family = addressFamily(address)
+      const gateway = context.gateways[family]
+      const byDefault = family === 4 ? '0.0.0.0/0' : '::/0'
+      if (gateway && !routes.some((r) => r.prefix === byDefault && r.gateway === gateway)) {
+        problems.push(`the pod has no default route via ${gateway}`)
+      }
+      if (gateway && !routes.some(({ prefix }) => prefix === hostPrefix(gateway))) {
+        problems.push(`the pod has no route to its gateway ${gateway}`)
+      }
+    }
+    return problems
+  } finally {
+    netlink.close()
+  }
+}
