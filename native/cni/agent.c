@@ -66,8 +66,7 @@ static int connect_once(const char *path)
 static int send_all(int fd, const struct text *request)
 {
 	for (size_t at = 0; at < request->length;) {
-		ssize_t sent =
-			send(fd, request->bytes + at, request->length - at, MSG_NOSIGNAL);
+		ssize_t sent = send(fd, request->bytes + at, request->length - at, MSG_NOSIGNAL);
 
 		if (sent < 0 && errno == EINTR)
 			continue;

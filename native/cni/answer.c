@@ -34,9 +34,8 @@ int answer_error(const char *version, int code, const char *format, ...)
 	/* Jansson refuses a text that is not UTF-8; the code still has to get out. */
 	if (!text)
 		text = json_string("Cannot say what is wrong: the text is not UTF-8");
-	return print_json(json_pack("{s:s, s:i, s:o}", "cniVersion", version, "code", code, "msg",
-				    text),
-			  1);
+	return print_json(
+		json_pack("{s:s, s:i, s:o}", "cniVersion", version, "code", code, "msg", text), 1);
 }
 
 int answer_version(const struct text *input)
@@ -48,10 +47,10 @@ int answer_version(const struct text *input)
 
 	for (size_t i = 0; i < VERSION_COUNT; i++)
 		json_array_append_new(list, json_string(versions[i]));
-	exit_code = print_json(json_pack("{s:s, s:o}", "cniVersion",
-					 version ? version : newest_version, "supportedVersions",
-					 list),
-			       0);
+	exit_code =
+		print_json(json_pack("{s:s, s:o}", "cniVersion", version ? version : newest_version,
+				     "supportedVersions", list),
+			   0);
 	json_decref(asked);
 	return exit_code;
 }

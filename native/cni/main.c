@@ -22,7 +22,7 @@
 struct verb {
 	const char *name;
 	const char *required[5];
-	bool waits;	/* for an agent that restarts */
+	bool waits; /* for an agent that restarts */
 };
 
 static const struct verb verbs[] = {
@@ -129,9 +129,8 @@ static int answer_alone(const struct verb *verb, const struct config *config,
 				    "Cannot reach weir-agent at %s: %s", config->socket, reason);
 	error = queue_del(config->state_dir, input);
 	if (error)
-		return answer_error(config->version, CNI_IO,
-				    "Cannot queue DEL in %s/cni-queue: %s", config->state_dir,
-				    strerror(-error));
+		return answer_error(config->version, CNI_IO, "Cannot queue DEL in %s/cni-queue: %s",
+				    config->state_dir, strerror(-error));
 	return 0;
 }
 
@@ -179,9 +178,9 @@ int main(void)
 					 "Cannot read the network configuration: above %zu bytes",
 					 STDIN_MAX);
 	else if (error)
-		exit_code = answer_error(newest_version, CNI_IO,
-					 "Cannot read the network configuration: %s",
-					 strerror(-error));
+		exit_code =
+			answer_error(newest_version, CNI_IO,
+				     "Cannot read the network configuration: %s", strerror(-error));
 	else if (!strcmp(verb->name, "VERSION"))
 		exit_code = answer_version(&input);
 	else

@@ -49,24 +49,24 @@ extern const size_t variable_count;
 
 /* The fields of the network configuration that concern this program. */
 struct config {
-	json_t *json;		/* owns the strings below */
-	const char *version;	/* cniVersion, or the newest when it has none */
+	json_t *json;	     /* owns the strings below */
+	const char *version; /* cniVersion, or the newest when it has none */
 	const char *socket;
 	const char *state_dir;
-	long wait_ms;		/* how long to wait for an agent that restarts */
+	long wait_ms; /* how long to wait for an agent that restarts */
 };
 
 /* Where in the agent's absence a call ended. */
 enum agent_result {
 	AGENT_ANSWERED,
-	AGENT_AWAY,		/* nobody took the call */
-	AGENT_LOST,		/* the call was sent, the answer did not come whole */
+	AGENT_AWAY, /* nobody took the call */
+	AGENT_LOST, /* the call was sent, the answer did not come whole */
 };
 
 struct answer {
 	struct text body;
 	int exit_code;
-	char reason[256];	/* why there is no answer, a clause for a sentence */
+	char reason[256]; /* why there is no answer, a clause for a sentence */
 };
 
 /* Sends the call and reads the answer. Waits `wait_ms` for somebody to listen. */
