@@ -6,6 +6,8 @@
  *   weir-pod transfer HOST PORT --size BYTES
  *   weir-pod ping HOST [--count N] [--size BYTES] [--df] [--ttl N]
  *   weir-pod stream tcp|udp|ping HOST [PORT] [--interval US]     until stdin ends
+ *   weir-pod mtu INTERFACE
+ *   weir-pod fetch HOST PORT PATH
  *
  * Clients print JSON and exit 0 only if everything was answered.
  */
@@ -38,7 +40,7 @@ static const struct option long_options[] = {
 
 static int usage(void)
 {
-	fputs("usage: weir-pod serve|ask|transfer|ping|stream ... (see native/lab/README.md)\n",
+	fputs("usage: weir-pod serve|ask|transfer|ping|stream|mtu|fetch ... (see native/lab/README.md)\n",
 	      stderr);
 	return 2;
 }
@@ -97,12 +99,16 @@ int main(int argc, char **argv)
 	}
 	if (argc < 1)
 		return usage();
+	if (!strcmp(mode, "mtu"))
+		return look_mtu(argv[0]);
 	options.host = argv[0];
 	options.port = argc > 1 ? argv[1] : "0";
 	if (!strcmp(mode, "ask"))
 		return ask(&options);
 	if (!strcmp(mode, "transfer"))
 		return transfer(&options);
+	if (!strcmp(mode, "fetch") && argc > 2)
+		return look_page(&options, argv[2]);
 	if (!strcmp(mode, "ping"))
 		return ping(&options);
 	return streaming ? stream(kind, &options) : usage();

@@ -1,0 +1,153 @@
+// The datapath outlives its agent: kill -9 under traffic loses nothing, ids stay, and what went away
+// meanwhile is cleaned up at the next start.
+import type { Family } from '../../net/address.ts'
+import type { Cluster, LabPowers, Stream } from '../cluster.ts'
+import { DNS_PORT, HTTP_PORT, NAMESPACE, spareObjects } from '../fixture.ts'
+import { expectThat, mustAnswer } from '../probes.ts'
+import { waitUntil } from '../processes.ts'
+import { addressOf, type Check, clusterIpOf, inPod, podOf, type Scene } from '../scene.ts'
+
+interface EndpointPage {
+  readonly id: number
+  readonly pod: string
+  readonly addresses: readonly string[]
+  readonly hostIfName: string
+}
+
+interface StreamResult {
+  readonly sent: number
+  readonly received: number
+  readonly lost: number
+  readonly longestGapMs: number
+  readonly retransmits: number
+  readonly error: string
+}
+
+export function restartChecks(scene: Scene): Check[] {
+  const { powers } = scene.cluster
+  if (!powers) return []
+  const streams = streamsOf(scene)
+  let experiment: Promise<Map<string, StreamResult>> | undefined
+  const outcome = async (name: string): Promise<StreamResult> => {
+    experiment ??= restartUnderTraffic(scene, powers, streams)
+    const result = (await experiment).get(name)
+    if (!result) throw new Error(`expected stream ${name} to run, saw none`)
+    return result
+  }
+  return [
+    ...Object.keys(streams).map((name) => ({
+      name: `${scene.title}: agents killed and started under traffic, ${name}`,
+      run: async () => describe(await outcome(name)),
+    })),
+    {
+      name: `${scene.title}: agent restart keeps endpoints and their ids`,
+      run: () => keepsEndpoints(scene, powers),
+    },
+    {
+      name: `${scene.title}: a pod deleted while the agent was away is cleaned up`,
+      run: () => cleansUp(scene, powers),
+    },
+  ]
+}
+
+function streamsOf({ cluster, remote, neighbour, node, client }: Scene): Record<string, Way> {
+  const from = inPod(client)
+  const ways = (family: Family): Record<string, Way> => {
+    const pod = addressOf(remote, family)
+    const service = clusterIpOf(cluster, 'server', family)
+    return {
+      [`TCP to another node (IPv${family})`]: { from, args: ['tcp', pod, String(HTTP_PORT)] },
+      [`UDP to another node (IPv${family})`]: { from, args: ['udp', pod, String(DNS_PORT)] },
+      [`ping to another node (IPv${family})`]: { from, args: ['ping', pod] },
+      [`UDP on the node (IPv${family})`]: {
+        from,
+        args: ['udp', addressOf(neighbour, family), String(DNS_PORT)],
+      },
+      [`TCP to a Service (IPv${family})`]: { from, args: ['tcp', service, '80'] },
+      [`UDP to a Service (IPv${family})`]: { from, args: ['udp', service, '53'] },
+      [`UDP from host to remote pod (IPv${family})`]: {
+        from: { node: node.name },
+        args: ['udp', pod, String(DNS_PORT)],
+      },
+    }
+  }
+  return Object.assign({}, ...cluster.families.map(ways)) as Record<string, Way>
+}
+
+interface Way {
+  readonly from: { readonly pod: string } | { readonly node: string }
+  readonly args: readonly string[]
+}
+
+/** Every stream sends a numbered request each 4 ms while the agents of all nodes die and return. */
+async function restartUnderTraffic(
+  { cluster }: Scene,
+  powers: LabPowers,
+  ways: Readonly<Record<string, Way>>,
+): Promise<Map<string, StreamResult>> {
+  const streams = new Map<string, Stream>()
+  for (const [name, { from, args }] of Object.entries(ways)) {
+    streams.set(name, await cluster.start(from, ['stream', '--interval=4000', ...args]))
+  }
+  for (const { name } of cluster.nodes()) {
+    await powers.killAgent(name)
+    await powers.startAgent(name)
+  }
+  const results = new Map<string, StreamResult>()
+  for (const [name, stream] of streams) {
+    const { stdout } = await stream.stop()
+    results.set(name, JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as StreamResult)
+  }
+  return results
+}
+
+function describe({ sent, lost, retransmits, error, longestGapMs }: StreamResult): string {
+  const seen = `${lost} lost and ${retransmits} sent again of ${sent}${error ? `, ${error}` : ''}`
+  expectThat(sent > 100 && lost === 0 && !error, 'none lost of more than 100', seen)
+  expectThat(retransmits === 0, 'no segment sent again', seen)
+  return `none lost of ${sent}, longest gap ${longestGapMs} ms`
+}
+
+async function keepsEndpoints({ cluster, node }: Scene, powers: LabPowers): Promise<string> {
+  const before = await endpointsOf(cluster, node.name)
+  await powers.killAgent(node.name)
+  await powers.startAgent(node.name)
+  const after = await endpointsOf(cluster, node.name)
+  const show = (rows: readonly EndpointPage[]): string =>
+    rows.map(({ id, pod, addresses }) => `${id} ${pod} ${addresses}`).join('; ')
+  expectThat(show(before) === show(after), show(before), show(after))
+  return `${after.length} endpoints, same ids and addresses`
+}
+
+async function cleansUp({ cluster, otherNode, client }: Scene, powers: LabPowers): Promise<string> {
+  const objects = spareObjects(otherNode.name)
+  await cluster.apply(objects)
+  const spare = podOf(cluster, 'spare', otherNode.name)
+  const key = `${NAMESPACE}/${spare.name}`
+  const target = { address: spare.addresses[0] ?? addressOf(spare, 4), port: HTTP_PORT }
+  await mustAnswer(cluster, inPod(client), target)
+  const endpoint = (await endpointsOf(cluster, otherNode.name)).find(({ pod }) => pod === key)
+  if (!endpoint) throw new Error(`expected an endpoint for ${key}, saw none`)
+  await powers.killAgent(otherNode.name)
+  // Waiting for agreement would wait for the agent that is away.
+  await cluster.remove(objects).catch(() => {})
+  await powers.startAgent(otherNode.name)
+  let left = ''
+  const clean = await waitUntil(async () => {
+    const rows = await endpointsOf(cluster, otherNode.name)
+    const links = await powers.interfaces(otherNode.name)
+    left = [
+      rows.some(({ pod }) => pod === key) ? `endpoint ${key}` : '',
+      links.includes(endpoint.hostIfName) ? `interface ${endpoint.hostIfName}` : '',
+    ]
+      .filter(Boolean)
+      .join(' and ')
+    return left === ''
+  }, 5000)
+  expectThat(clean, 'nothing left of the pod', left)
+  return `endpoint ${endpoint.id} and ${endpoint.hostIfName} are gone`
+}
+
+async function endpointsOf(cluster: Cluster, node: string): Promise<EndpointPage[]> {
+  return (await cluster.api(node, '/v1/endpoints')) as EndpointPage[]
+}
