@@ -29,6 +29,7 @@ interface ReadFile extends FileProblems {
   readonly hash: string
 }
 
+const READS_AT_ONCE = 32
 const SETTLE_AT_MOST_MS = 250
 const YOUNG_FILE_MS = 150
 const UNREADABLE_ROOT_MS = 1000
@@ -124,11 +125,16 @@ export class StandaloneSource implements Source {
   async #look(): Promise<void> {
     const look = await this.#directory.look()
     const unreadable = new Map(look.unreadable)
-    for (const file of look.files) {
-      const before = this.#files.get(file.path)
-      if (before?.stamp !== undefined && before.stamp === file.stamp) continue
-      const fault = await this.#readFile(file)
-      if (fault) unreadable.set(file.path, fault)
+    const changed = look.files.filter(({ path, stamp }) => {
+      return stamp === undefined || this.#files.get(path)?.stamp !== stamp
+    })
+    for (let at = 0; at < changed.length; at += READS_AT_ONCE) {
+      const files = changed.slice(at, at + READS_AT_ONCE)
+      const faults = await Promise.all(files.map((file) => this.#readFile(file)))
+      for (const [n, { path }] of files.entries()) {
+        const fault = faults[n]
+        if (fault) unreadable.set(path, fault)
+      }
     }
     this.#forgetMissing(look)
     this.#unreadable = unreadable
