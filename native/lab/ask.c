@@ -15,7 +15,7 @@ struct outcome {
 	int error;
 	const char *stage;
 	char answer[LINE_SIZE];
-	char from[INET6_ADDRSTRLEN];	/* source of an unconnected answer */
+	char from[INET6_ADDRSTRLEN]; /* source of an unconnected answer */
 };
 
 static void ask_tcp(int fd, const struct options *options, struct outcome *outcome)
@@ -25,8 +25,8 @@ static void ask_tcp(int fd, const struct options *options, struct outcome *outco
 	if (outcome->error)
 		return;
 	outcome->stage = "answer";
-	outcome->error = read_line(fd, outcome->answer, sizeof(outcome->answer),
-				   options->timeout_ms);
+	outcome->error =
+		read_line(fd, outcome->answer, sizeof(outcome->answer), options->timeout_ms);
 }
 
 static void ask_udp(int fd, const struct peer *server, const struct options *options,
@@ -42,10 +42,9 @@ static void ask_udp(int fd, const struct peer *server, const struct options *opt
 	pattern_fill(question, size, 0);
 	memcpy(question, options->size ? "ECHO" : "hello", options->size ? 4 : 5);
 	outcome->stage = "send";
-	got = options->unconnected ?
-		      sendto(fd, question, size, 0, (const void *)&server->address,
-			     server->length) :
-		      send(fd, question, size, 0);
+	got = options->unconnected ? sendto(fd, question, size, 0, (const void *)&server->address,
+					    server->length)
+				   : send(fd, question, size, 0);
 	if (got < 0) {
 		outcome->error = -errno;
 		return;

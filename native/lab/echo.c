@@ -159,7 +159,8 @@ int echo_receive(int fd, const struct peer *peer, uint16_t id, struct echo_event
 	struct iovec content = { packet, sizeof(packet) };
 	struct msghdr message = { .msg_name = &event->from.address,
 				  .msg_namelen = sizeof(event->from.address),
-				  .msg_iov = &content, .msg_iovlen = 1,
+				  .msg_iov = &content,
+				  .msg_iovlen = 1,
 				  .msg_control = &control,
 				  .msg_controllen = sizeof(control) };
 	struct cmsghdr *header;

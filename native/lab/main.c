@@ -19,8 +19,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_FIRST = 256, NAME, NODE, TCP, UDP, TIMEOUT, COUNT, INTERVAL, TTL, SIZE, DF,
-       UNCONNECTED, SOURCE_PORT };
+enum {
+	OPTION_FIRST = 256,
+	NAME,
+	NODE,
+	TCP,
+	UDP,
+	TIMEOUT,
+	COUNT,
+	INTERVAL,
+	TTL,
+	SIZE,
+	DF,
+	UNCONNECTED,
+	SOURCE_PORT
+};
 
 static const struct option long_options[] = {
 	{ "name", required_argument, NULL, NAME },
@@ -40,7 +53,8 @@ static const struct option long_options[] = {
 
 static int usage(void)
 {
-	fputs("usage: weir-pod serve|ask|transfer|ping|stream|mtu|fetch ... (see native/lab/README.md)\n",
+	fputs("usage: weir-pod serve|ask|transfer|ping|stream|mtu|fetch ... (see "
+	      "native/lab/README.md)\n",
 	      stderr);
 	return 2;
 }
@@ -57,23 +71,46 @@ static bool parse(struct options *options, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		switch (option) {
-		case NAME: options->name = optarg; break;
-		case NODE: options->node = optarg; break;
-		case TCP: port_add(options->tcp, &options->tcp_count, optarg); break;
+		case NAME:
+			options->name = optarg;
+			break;
+		case NODE:
+			options->node = optarg;
+			break;
+		case TCP:
+			port_add(options->tcp, &options->tcp_count, optarg);
+			break;
 		case UDP:
 			options->use_udp = true;
 			if (optarg)
 				port_add(options->udp, &options->udp_count, optarg);
 			break;
-		case TIMEOUT: options->timeout_ms = atoi(optarg); break;
-		case COUNT: options->count = atoi(optarg); break;
-		case INTERVAL: options->interval_us = atoi(optarg); break;
-		case TTL: options->ttl = atoi(optarg); break;
-		case SIZE: options->size = strtoul(optarg, NULL, 10); break;
-		case DF: options->dont_fragment = true; break;
-		case UNCONNECTED: options->unconnected = true; break;
-		case SOURCE_PORT: options->source_port = (uint16_t)atoi(optarg); break;
-		default: return false;
+		case TIMEOUT:
+			options->timeout_ms = atoi(optarg);
+			break;
+		case COUNT:
+			options->count = atoi(optarg);
+			break;
+		case INTERVAL:
+			options->interval_us = atoi(optarg);
+			break;
+		case TTL:
+			options->ttl = atoi(optarg);
+			break;
+		case SIZE:
+			options->size = strtoul(optarg, NULL, 10);
+			break;
+		case DF:
+			options->dont_fragment = true;
+			break;
+		case UNCONNECTED:
+			options->unconnected = true;
+			break;
+		case SOURCE_PORT:
+			options->source_port = (uint16_t)atoi(optarg);
+			break;
+		default:
+			return false;
 		}
 	}
 	return true;
@@ -81,8 +118,9 @@ static bool parse(struct options *options, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .name = "", .node = "", .timeout_ms = 2000, .count = 1,
-				   .interval_us = 10000 };
+	struct options options = {
+		.name = "", .node = "", .timeout_ms = 2000, .count = 1, .interval_us = 10000
+	};
 	const char *mode = argc > 1 ? argv[1] : "", *kind = "";
 	bool streaming = !strcmp(mode, "stream");
 

@@ -56,8 +56,7 @@ void peer_text(const struct peer *peer, char *text, size_t size)
 	else if (peer->address.ss_family != AF_INET6)
 		return;
 	else if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-		inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], text,
-			  (socklen_t)size);
+		inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], text, (socklen_t)size);
 	else
 		inet_ntop(AF_INET6, &v6->sin6_addr, text, (socklen_t)size);
 }
@@ -110,8 +109,7 @@ fail:
 }
 
 int answer_text(char *text, size_t size, const char *name, const char *node,
-		const struct peer *client, unsigned int port,
-		const char *protocol)
+		const struct peer *client, unsigned int port, const char *protocol)
 {
 	char address[INET6_ADDRSTRLEN];
 

@@ -15,9 +15,9 @@ struct tally {
 	int sent, received, damaged;
 	double best_ms;
 	int ttl;
-	struct echo_event error;	/* the last ICMP error */
+	struct echo_event error; /* the last ICMP error */
 	bool has_error;
-	int local_error;		/* errno of sending, e.g. EMSGSIZE */
+	int local_error; /* errno of sending, e.g. EMSGSIZE */
 };
 
 /* True once request `sequence` is answered, by a reply or by an error. */

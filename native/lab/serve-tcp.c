@@ -26,14 +26,14 @@ struct connection {
 	const char *name, *node;
 	struct peer client;
 	unsigned int port;
-	bool asked;		/* a request has come */
-	bool head;		/* HTTP HEAD: no body */
-	bool last;		/* close once the answer is out */
+	bool asked; /* a request has come */
+	bool head;  /* HTTP HEAD: no body */
+	bool last;  /* close once the answer is out */
 	char line[LINE_SIZE];
 	size_t line_size;
 	char out[4096];
 	size_t out_size, out_at;
-	uint64_t left, at, sum;	/* content still to come or go */
+	uint64_t left, at, sum; /* content still to come or go */
 };
 
 static uint8_t content[128 * 1024];
@@ -200,8 +200,8 @@ bool connection_writable(struct connection *connection)
 			put = send(connection->fd, connection->out + connection->out_at,
 				   connection->out_size - connection->out_at, MSG_NOSIGNAL);
 		} else {
-			size = connection->left < sizeof(content) ? (size_t)connection->left :
-								    sizeof(content);
+			size = connection->left < sizeof(content) ? (size_t)connection->left
+								  : sizeof(content);
 			pattern_fill(content, size, connection->at);
 			put = send(connection->fd, content, size, MSG_NOSIGNAL);
 		}

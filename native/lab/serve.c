@@ -50,8 +50,8 @@ static int open_port(uint16_t port, int type)
 		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	failed = v6.sin6_family == AF_INET6 ? bind(fd, (void *)&v6, sizeof(v6)) :
-					      bind(fd, (void *)&v4, sizeof(v4));
+	failed = v6.sin6_family == AF_INET6 ? bind(fd, (void *)&v6, sizeof(v6))
+					    : bind(fd, (void *)&v4, sizeof(v4));
 	if (!failed && type == SOCK_STREAM)
 		failed = listen(fd, 1024);
 	if (!failed)
@@ -75,7 +75,8 @@ static void answer_datagram(const struct watch *watch, const struct options *opt
 	struct iovec content = { datagram, sizeof(datagram) };
 	struct msghdr message = { .msg_name = &client.address,
 				  .msg_namelen = sizeof(client.address),
-				  .msg_iov = &content, .msg_iovlen = 1,
+				  .msg_iov = &content,
+				  .msg_iovlen = 1,
 				  .msg_control = &control,
 				  .msg_controllen = sizeof(control) };
 	struct cmsghdr *header;

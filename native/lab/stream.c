@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_SEQUENCE 65536	/* ICMP's sequence has 16 bits */
+#define MAX_SEQUENCE 65536 /* ICMP's sequence has 16 bits */
 #define STRAGGLER_US 1000000
 
 enum kind { KIND_TCP, KIND_UDP, KIND_PING };
@@ -27,7 +27,7 @@ struct run {
 	uint64_t last_answer_us, longest_gap_us;
 	int error;
 	bool seen[MAX_SEQUENCE];
-	char line[LINE_SIZE];		/* TCP: the answer so far */
+	char line[LINE_SIZE]; /* TCP: the answer so far */
 	size_t line_size;
 };
 
@@ -149,8 +149,8 @@ int stream(const char *kind, const struct options *given)
 	run.id = (uint16_t)getpid();
 	if (!peer_parse(&run.peer, options.host, options.port))
 		return 2;
-	run.fd = run.kind == KIND_PING ? echo_open(&run.peer, &options) :
-					 peer_connect(&run.peer, &options);
+	run.fd = run.kind == KIND_PING ? echo_open(&run.peer, &options)
+				       : peer_connect(&run.peer, &options);
 	if (run.fd < 0) {
 		fprintf(stderr, "Cannot stream to %s: %s\n", options.host, strerror(-run.fd));
 		return 2;

@@ -93,7 +93,6 @@ int transfer(const struct options *options)
 	       "\"retransmits\":%u,\"mss\":%u,\"error\":\"%s\"}\n",
 	       ok ? "true" : "false", options->size, sum, up, down,
 	       (double)(middle - start) / 1000.0, (double)(now_us() - middle) / 1000.0,
-	       state.tcpi_total_retrans, state.tcpi_snd_mss,
-	       error ? strerrorname_np(-error) : "");
+	       state.tcpi_total_retrans, state.tcpi_snd_mss, error ? strerrorname_np(-error) : "");
 	return ok ? 0 : 1;
 }

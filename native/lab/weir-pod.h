@@ -18,15 +18,15 @@ struct peer {
 
 /* The options of every mode; each mode reads its own. */
 struct options {
-	const char *name, *node;	/* serve */
+	const char *name, *node; /* serve */
 	uint16_t tcp[MAX_PORTS], udp[MAX_PORTS];
 	size_t tcp_count, udp_count;
-	const char *host, *port;	/* the clients */
+	const char *host, *port; /* the clients */
 	int timeout_ms;
 	int count;
 	int interval_us;
-	int ttl;			/* 0: the system's */
-	size_t size;			/* payload bytes */
+	int ttl;     /* 0: the system's */
+	size_t size; /* payload bytes */
 	bool use_udp, unconnected, dont_fragment;
 	uint16_t source_port;
 };
@@ -50,13 +50,13 @@ bool connection_wants_write(const struct connection *connection);
 
 /* echo.c: ICMP echo over a raw socket, either family. */
 struct echo_event {
-	bool reply;		/* else an ICMP error that quotes one of our requests */
+	bool reply; /* else an ICMP error that quotes one of our requests */
 	uint16_t sequence;
-	uint8_t type, code;	/* of the error */
-	uint32_t mtu;		/* of "fragmentation needed" and "packet too big" */
-	int ttl;		/* of the packet that came, -1: unknown */
-	size_t size;		/* payload bytes of a reply */
-	bool intact;		/* a reply's payload is what was sent */
+	uint8_t type, code; /* of the error */
+	uint32_t mtu;	    /* of "fragmentation needed" and "packet too big" */
+	int ttl;	    /* of the packet that came, -1: unknown */
+	size_t size;	    /* payload bytes of a reply */
+	bool intact;	    /* a reply's payload is what was sent */
 	struct peer from;
 };
 int echo_open(const struct peer *peer, const struct options *options);
@@ -74,8 +74,7 @@ unsigned int peer_port(const struct peer *peer);
 int peer_connect(const struct peer *peer, const struct options *options);
 /* The answer a server gives: who it is and whom it sees. Returns its length. */
 int answer_text(char *text, size_t size, const char *name, const char *node,
-		const struct peer *client, unsigned int port,
-		const char *protocol);
+		const struct peer *client, unsigned int port, const char *protocol);
 /* 0 once fd is ready for `events`, -ETIMEDOUT after timeout_ms, else -errno. */
 int wait_for(int fd, short events, int timeout_ms);
 /* One line without its end, or -errno (-EPIPE: the peer closed). */
