@@ -21,3 +21,11 @@ struct config {
 	__u8 socket_services;		/* 1: connect() translates, else per packet */
 	__u8 pad;
 };
+_Static_assert(sizeof(struct config) == 100, "the agent writes it by its layout");
+
+const volatile struct config config = {};
+
+/* Raised by the agent when an endpoint or destination changes; a flow decided under
+ * another epoch is decided again on its next packet.
+ */
+volatile __u32 epoch SEC(".data.epoch") = 0;

@@ -15,3 +15,17 @@ struct endpoint {
 	__u16 pad;
 	__u32 mtu;		/* bytes of IP packet */
 };
+_Static_assert(sizeof(struct endpoint) == 24, "pinned");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct endpoint_key);
+	__type(value, struct endpoint);
+} endpoints SEC(".maps");
+
+static __always_inline struct endpoint *endpoint_find(const struct address *address)
+{
+	return bpf_map_lookup_elem(&endpoints, address);
+}

@@ -12,17 +12,9 @@
  * only other unanswered connections, and eviction never splits an established pair.
  */
 #pragma once
-#include "address.h"
-
-/* ICMP echo: the id is the source port of the request and the destination port of the reply. */
-struct tuple {
-	struct address source;
-	struct address destination;
-	__be16 source_port;
-	__be16 destination_port;
-	__u8 protocol;
-	__u8 pad[3];
-};
+#include "config.h"
+#include "packet.h"
+#include "tuple.h"
 
 enum flow_next {
 	FLOW_TO_STACK = 0,	/* the node's own stack: host, world */
@@ -42,13 +34,16 @@ enum flow_flags {
 	FLOW_SEEN_REPLY = 32,	/* both directions have been seen */
 	FLOW_HAIRPIN = 64,	/* a pod to itself through a Service */
 	FLOW_FROM_OVERLAY = 128, /* must arrive by VXLAN from `node` */
+	FLOW_BY_STACK = 256,	/* its other half came through the node's stack: goes back there */
+	FLOW_BY_UPLINK = 512,	/* its other half came by the uplink: the world is there, not in the stack */
+	FLOW_ON_LINK = 1024,	/* `node` is a neighbour on the uplink: no FIB lookup */
 };
 
 struct flow {
 	struct tuple out;	/* as the packet leaves */
 	struct address node;	/* other node: next hop, tunnel endpoint, or where overlay packets come from */
 	__u32 epoch;		/* decided under this epoch; another one: decide again */
-	__u32 from_ifindex;	/* interface it may arrive on (anti-spoofing) */
+	__u32 from_ifindex;	/* may arrive on: a pod's veth, overlay_ifindex, or 0: stack and uplink */
 	__u32 to_ifindex;	/* interface it leaves by */
 	__u32 last_seen;	/* seconds of the coarse monotonic clock */
 	__u32 service_id;	/* frontend that made it, or 0 */
@@ -61,3 +56,54 @@ struct flow {
 	__u64 packets;		/* not atomic: may lose counts between CPUs */
 	__u64 bytes;
 };
+_Static_assert(sizeof(struct flow) == 112, "pinned");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__type(key, struct tuple);
+	__type(value, struct flow);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct tuple);
+	__type(value, struct flow);
+} embryos SEC(".maps");
+
+static __always_inline __u32 clock_seconds(void)
+{
+	return bpf_ktime_get_coarse_ns() / 1000000000;
+}
+
+static __always_inline void flow_touch(struct flow *flow, __u32 length)
+{
+	__u32 now = clock_seconds();
+
+	if (flow->last_seen != now)
+		flow->last_seen = now;
+	flow->packets++;
+	flow->bytes += length;
+}
+
+/* True when the entry's decision stands, and the packet came the way it must. */
+static __always_inline bool flow_is_current(const struct flow *flow, const struct packet *pkt)
+{
+	if (flow->from_ifindex != pkt->from_ifindex || flow->epoch != epoch)
+		return false;
+	return !pkt->by_overlay || address_equal(&flow->node, &pkt->peer);
+}
+
+/* THE lookup: the entry of an established connection's ordinary packet, or NULL. */
+static __always_inline struct flow *flow_established(const struct packet *pkt)
+{
+	struct flow *flow;
+
+	if (pkt->attention)
+		return NULL;
+	flow = bpf_map_lookup_elem(&flows, &pkt->tuple);
+	if (unlikely(!flow || !flow_is_current(flow, pkt)))
+		return NULL;
+	return flow;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* VXLAN by the programs themselves: the tunnel device would walk the host's stack twice.
+ * It remains for an IPv6 underlay and for packets that are encapsulated already.
+ */
+#pragma once
+#include "checksum.h"
+#include "flow.h"
+
+#define VXLAN_LENGTH 50		/* sizeof(struct vxlan_frame) would count its alignment */
+#define VXLAN_INNER (ETH_HLEN + VXLAN_LENGTH) /* where the inner IP header begins */
+#define VXLAN_HAS_VNI 0x08000000
+#define VXLAN_TTL 64
+#define VXLAN_FIRST_PORT 32768
+
+/* What lies between the outer Ethernet header and the inner IP header. */
+struct vxlan_frame {
+	struct iphdr ip;
+	struct udphdr udp;
+	__be32 flags;
+	__be32 vni;
+	struct ethhdr inner;
+};
+
+/* FIXED_GSO: the pods' MTU leaves room for these headers. */
+#define ENCAP_FLAGS                                                                               \
+	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |  \
+	 BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |                        \
+	 BPF_F_ADJ_ROOM_NO_CSUM_RESET)
+
+/* Out by the uplink: to `node` when it is a neighbour there, else as the routes say. */
+static __always_inline int encap_send(const struct flow *flow)
+{
+	struct bpf_redir_neigh hop = {};
+
+	if (!(flow->flags & FLOW_ON_LINK))
+		return bpf_redirect_neigh(config.uplink_ifindex, NULL, 0, 0);
+	if (address_is_ipv4(&flow->node)) {
+		hop.nh_family = AF_INET;
+		hop.ipv4_nh = address_ipv4(&flow->node);
+	} else {
+		hop.nh_family = AF_INET6;
+		__builtin_memcpy(hop.ipv6_nh, flow->node.bytes, sizeof(flow->node));
+	}
+	return bpf_redirect_neigh(config.uplink_ifindex, &hop, sizeof(hop), 0);
+}
+
+/* Leaves the headers to the kernel's VXLAN device. */
+static __always_inline int encap_by_device(struct __sk_buff *skb, const struct packet *pkt,
+					   const struct flow *flow)
+{
+	struct bpf_tunnel_key key = { .tunnel_id = config.overlay_vni,
+				      .tunnel_tos = pkt->tos,
+				      .tunnel_ttl = VXLAN_TTL };
+	__u64 flags = BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT;
+
+	if (address_is_ipv4(&flow->node)) {
+		key.remote_ipv4 = bpf_ntohl(address_ipv4(&flow->node));
+	} else {
+		__builtin_memcpy(key.remote_ipv6, flow->node.bytes, sizeof(flow->node));
+		flags |= BPF_F_TUNINFO_IPV6;
+	}
+	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags))
+		return -DROP_REDIRECT_FAILED;
+	return bpf_redirect(config.overlay_ifindex, 0);
+}
+
+static __always_inline void encap_mac(__u8 *to, const volatile struct mac *from)
+{
+	for (int i = 0; i < ETH_ALEN; i++)
+		to[i] = from->bytes[i];
+}
+
+static __always_inline void encap_write(struct vxlan_frame *frame, const struct packet *pkt,
+					const struct flow *flow, __u16 length, __u32 hash)
+{
+	struct address own;
+
+	address_from_config(&own, &config.node4);
+	frame->ip = (struct iphdr){ .version = 4,
+				    .ihl = 5,
+				    .tos = pkt->tos,
+				    .tot_len = bpf_htons(length),
+				    .frag_off = bpf_htons(0x4000),
+				    .ttl = VXLAN_TTL,
+				    .protocol = IPPROTO_UDP,
+				    .saddr = address_ipv4(&own),
+				    .daddr = address_ipv4(&flow->node) };
+	frame->ip.check = checksum_ipv4(&frame->ip);
+	frame->udp.source = bpf_htons(VXLAN_FIRST_PORT | (hash ^ hash >> 16));
+	frame->udp.dest = config.overlay_port;
+	frame->udp.len = bpf_htons(length - sizeof(frame->ip));
+	frame->udp.check = 0;
+	frame->flags = bpf_htonl(VXLAN_HAS_VNI);
+	frame->vni = bpf_htonl(config.overlay_vni << 8);
+	encap_mac(frame->inner.h_dest, &config.host_mac);
+	encap_mac(frame->inner.h_source, &config.host_mac);
+	frame->inner.h_proto = pkt->is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+}
+
+/* Wraps the packet and sends it to flow->node. */
+static __always_inline int encap(struct __sk_buff *skb, const struct packet *pkt,
+				 const struct flow *flow)
+{
+	__u32 hash = bpf_get_hash_recalc(skb);
+	void *data;
+
+	if (!address_is_ipv4(&flow->node) ||
+	    bpf_skb_adjust_room(skb, VXLAN_LENGTH, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS))
+		return encap_by_device(skb, pkt, flow);
+	data = (void *)(long)skb->data;
+	if (data + VXLAN_INNER > (void *)(long)skb->data_end)
+		return -DROP_REDIRECT_FAILED;
+	encap_write(data + ETH_HLEN, pkt, flow, skb->len - ETH_HLEN, hash);
+	return encap_send(flow);
+}
+
+/* Takes the wrapping off; offsets in `pkt` move along. PASS: the kernel (before 6.3, for IPv6
+ * inside) cannot, so the VXLAN device shall.
+ */
+static __always_inline int decap(struct __sk_buff *skb, struct packet *pkt)
+{
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+	struct ethhdr *eth;
+
+	if (pkt->is_ipv6)
+		flags |= BPF_F_ADJ_ROOM_DECAP_L3_IPV6;
+	if (bpf_skb_adjust_room(skb, -VXLAN_LENGTH, BPF_ADJ_ROOM_MAC, flags))
+		return PASS;
+	eth = (void *)(long)skb->data;
+	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
+		return -DROP_MALFORMED;
+	if (pkt->is_ipv6)
+		eth->h_proto = bpf_htons(ETH_P_IPV6);
+	pkt->l3 -= VXLAN_LENGTH;
+	pkt->l4 -= pkt->l4 ? VXLAN_LENGTH : 0;
+	pkt->quoted_l3 -= VXLAN_LENGTH;
+	pkt->quoted_l4 -= VXLAN_LENGTH;
+	return 0;
+}
+
+/* True for VXLAN of our VNI to our port; its inner ethertype and sender then. */
+static __always_inline bool encap_is_ours(struct __sk_buff *skb, struct packet *pkt,
+					  __be16 *protocol)
+{
+	struct vxlan_frame *frame = (void *)(long)skb->data + ETH_HLEN;
+
+	if ((void *)frame + VXLAN_LENGTH > (void *)(long)skb->data_end)
+		return false;
+	if (frame->ip.version != 4 || frame->ip.ihl != 5 || frame->ip.protocol != IPPROTO_UDP ||
+	    frame->ip.frag_off & bpf_htons(0x3fff))
+		return false;
+	if (!config.overlay_ifindex || frame->udp.dest != config.overlay_port ||
+	    frame->flags != bpf_htonl(VXLAN_HAS_VNI) ||
+	    frame->vni != bpf_htonl(config.overlay_vni << 8))
+		return false;
+	address_from_ipv4(&pkt->peer, frame->ip.saddr);
+	*protocol = frame->inner.h_proto;
+	return true;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Answers built here for packets that a pod, or the node through its gateway, could not have
+ * forwarded: the packet itself is turned round. A refused connection must fail at once.
+ */
+#pragma once
+#include "checksum.h"
+#include "config.h"
+#include "drop.h"
+#include "packet.h"
+
+#define REPLY_TTL 64
+
+/* Back to where it came from. */
+static __always_inline int reply_send(struct __sk_buff *skb, const struct packet *pkt)
+{
+	bpf_skb_change_type(skb, PACKET_HOST);
+	if (pkt->direction == DIRECTION_FROM_HOST)
+		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
+	return bpf_redirect_peer(skb->ifindex, 0);
+}
+
+static __always_inline void reply_write_macs(struct ethhdr *eth)
+{
+	struct ethhdr old = *eth;
+
+	__builtin_memcpy(eth->h_dest, old.h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, old.h_dest, ETH_ALEN);
+}
+
+static __always_inline void reply_write_ipv4(void *at, const struct address *source,
+					     const struct address *destination, __u8 protocol,
+					     __u16 payload)
+{
+	struct iphdr *ip = at;
+
+	*ip = (struct iphdr){ .version = 4,
+			      .ihl = 5,
+			      .tot_len = bpf_htons(sizeof(*ip) + payload),
+			      .frag_off = bpf_htons(0x4000),
+			      .ttl = REPLY_TTL,
+			      .protocol = protocol,
+			      .saddr = address_ipv4(source),
+			      .daddr = address_ipv4(destination) };
+	ip->check = checksum_ipv4(ip);
+}
+
+static __always_inline void reply_write_ipv6(void *at, const struct address *source,
+					     const struct address *destination, __u8 protocol,
+					     __u16 payload)
+{
+	struct ipv6hdr *ip = at;
+
+	*(__be32 *)ip = bpf_htonl(6 << 28);
+	ip->payload_len = bpf_htons(payload);
+	ip->nexthdr = protocol;
+	ip->hop_limit = REPLY_TTL;
+	address_from_ipv6((struct address *)&ip->saddr, address_words(source));
+	address_from_ipv6((struct address *)&ip->daddr, address_words(destination));
+}
+
+/* The TCP header that refuses `tcp` (RFC 9293, 3.10.7.1). */
+static __always_inline void reply_write_tcp(struct tcphdr *tcp, const struct packet *pkt,
+					    const __be32 *numbers, __u32 length)
+{
+	const struct tuple *tuple = &pkt->tuple;
+	__u32 sum;
+
+	*tcp = (struct tcphdr){ .source = tuple->destination_port,
+				.dest = tuple->source_port,
+				.doff = 5,
+				.rst = 1 };
+	if (pkt->tcp_flags & TCP_ACK) {
+		tcp->seq = numbers[1];
+	} else {
+		tcp->ack = 1;
+		tcp->ack_seq = bpf_htonl(bpf_ntohl(numbers[0]) + length);
+	}
+	sum = checksum_pseudo(&tuple->source, &tuple->destination, IPPROTO_TCP, sizeof(*tcp));
+	tcp->check = ~checksum_fold(bpf_csum_diff(NULL, 0, (__be32 *)tcp, sizeof(*tcp), sum));
+}
+
+/* What the segment occupies of the sequence space: its data, SYN and FIN. */
+static __always_inline __u32 reply_segment_length(const struct __sk_buff *skb,
+						  const struct packet *pkt)
+{
+	return skb->len - pkt->l4 - pkt->l4_length + !!(pkt->tcp_flags & ATTENTION_SYN) +
+	       !!(pkt->tcp_flags & ATTENTION_FIN);
+}
+
+static __always_inline int reply_reset(struct __sk_buff *skb, struct packet *pkt)
+{
+	const __u32 ip_length = pkt->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u32 length = reply_segment_length(skb, pkt);
+	const struct tuple *tuple = &pkt->tuple;
+	__be32 numbers[2];
+	void *data, *end;
+
+	if (pkt->tcp_flags & ATTENTION_RST ||
+	    bpf_skb_load_bytes(skb, pkt->l4 + offsetof(struct tcphdr, seq), numbers, 8) ||
+	    bpf_skb_change_tail(skb, ETH_HLEN + ip_length + sizeof(struct tcphdr), 0) ||
+	    bpf_skb_pull_data(skb, 0))
+		return TC_ACT_SHOT;
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	if (data + ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcphdr) > end)
+		return TC_ACT_SHOT;
+	reply_write_macs(data);
+	if (!pkt->is_ipv6) {
+		reply_write_ipv4(data + ETH_HLEN, &tuple->destination, &tuple->source,
+				 IPPROTO_TCP, sizeof(struct tcphdr));
+		reply_write_tcp(data + ETH_HLEN + sizeof(struct iphdr), pkt, numbers, length);
+		return reply_send(skb, pkt);
+	}
+	if (data + ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct tcphdr) > end)
+		return TC_ACT_SHOT;
+	reply_write_ipv6(data + ETH_HLEN, &tuple->destination, &tuple->source, IPPROTO_TCP,
+			 sizeof(struct tcphdr));
+	reply_write_tcp(data + ETH_HLEN + sizeof(struct ipv6hdr), pkt, numbers, length);
+	return reply_send(skb, pkt);
+}
+
+/* What an ICMP error says, in both families. */
+struct reply_error {
+	__u8 type4, code4;
+	__u8 type6, code6;
+	__u32 mtu;
+};
+
+/* The router that complains: our gateway; to the node itself, which would not believe its own
+ * address, the destination.
+ */
+static __always_inline void reply_source(const struct packet *pkt, struct address *source)
+{
+	address_from_config(source, pkt->is_ipv6 ? &config.gateway6 : &config.gateway4);
+	if (pkt->direction == DIRECTION_FROM_HOST || address_is_unspecified(source))
+		*source = pkt->tuple.destination;
+}
+
+/* The sum over an ICMP header and what it quotes: an IP header and the start of the transport
+ * header, which is 8 bytes, or 20 for TCP (whose checksum the kernel will not let us cut off:
+ * bpf_skb_change_tail() answers -EINVAL below csum_start + csum_offset, 6.18).
+ */
+static __always_inline int reply_sum(void *icmp, void *end, const __u32 length, bool is_tcp,
+				     __u32 sum, __u32 *total)
+{
+	if (icmp + length > end)
+		return -1;
+	sum = bpf_csum_diff(NULL, 0, icmp, length, sum);
+	if (is_tcp) {
+		if (icmp + length + 12 > end)
+			return -1;
+		sum = bpf_csum_diff(NULL, 0, icmp + length, 12, sum);
+	}
+	*total = sum;
+	return 0;
+}
+
+static __always_inline int reply_write_error4(void *data, void *end, const struct packet *pkt,
+					      const struct reply_error *error, __u32 quoted)
+{
+	struct icmp_header *icmp = data + ETH_HLEN + sizeof(struct iphdr);
+	bool is_tcp = pkt->tuple.protocol == IPPROTO_TCP;
+	struct address source;
+	__u32 sum;
+
+	if ((void *)(icmp + 1) > end)
+		return -1;
+	reply_source(pkt, &source);
+	reply_write_macs(data);
+	reply_write_ipv4(data + ETH_HLEN, &source, &pkt->tuple.source, IPPROTO_ICMP,
+			 sizeof(struct icmp_header) + quoted);
+	*icmp = (struct icmp_header){ .type = error->type4,
+				      .code = error->code4,
+				      .sequence = bpf_htons(error->mtu) };
+	if (reply_sum(icmp, end, sizeof(struct icmp_header) + sizeof(struct iphdr) + 8, is_tcp, 0, &sum))
+		return -1;
+	icmp->check = ~checksum_fold(sum);
+	return 0;
+}
+
+static __always_inline int reply_write_error6(void *data, void *end, const struct packet *pkt,
+					      const struct reply_error *error, __u32 quoted)
+{
+	struct icmp_header *icmp = data + ETH_HLEN + sizeof(struct ipv6hdr);
+	bool is_tcp = pkt->tuple.protocol == IPPROTO_TCP;
+	struct address source;
+	__u32 sum;
+
+	if ((void *)(icmp + 1) > end)
+		return -1;
+	reply_source(pkt, &source);
+	reply_write_macs(data);
+	reply_write_ipv6(data + ETH_HLEN, &source, &pkt->tuple.source, IPPROTO_ICMPV6,
+			 sizeof(struct icmp_header) + quoted);
+	*icmp = (struct icmp_header){ .type = error->type6,
+				      .code = error->code6,
+				      .sequence = bpf_htons(error->mtu) };
+	sum = checksum_pseudo(&source, &pkt->tuple.source, IPPROTO_ICMPV6, sizeof(struct icmp_header) + quoted);
+	if (reply_sum(icmp, end, sizeof(struct icmp_header) + sizeof(struct ipv6hdr) + 8, is_tcp, sum, &sum))
+		return -1;
+	icmp->check = ~checksum_fold(sum);
+	return 0;
+}
+
+/* Cuts the packet to what is quoted, and makes room for the new headers before it. */
+static __noinline int reply_error(struct __sk_buff *skb, struct packet *pkt,
+				  const struct reply_error *error)
+{
+	__u32 ip_length = pkt->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u32 quoted = ip_length + (pkt->tuple.protocol == IPPROTO_TCP ? 20 : 8);
+	void *data, *end;
+	int ret;
+
+	if (skb->len < ETH_HLEN + quoted || bpf_skb_change_tail(skb, ETH_HLEN + quoted, 0) ||
+	    bpf_skb_adjust_room(skb, ip_length + sizeof(struct icmp_header), BPF_ADJ_ROOM_MAC, 0) ||
+	    bpf_skb_pull_data(skb, 0))
+		return TC_ACT_SHOT;
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	if (pkt->is_ipv6)
+		ret = reply_write_error6(data, end, pkt, error, quoted);
+	else
+		ret = reply_write_error4(data, end, pkt, error, quoted);
+	return ret ? TC_ACT_SHOT : reply_send(skb, pkt);
+}
+
+/* What the sender is told: an answer already sent (a TC action), or TC_ACT_SHOT for silence. */
+static __always_inline int reply(struct __sk_buff *skb, struct packet *pkt, int reason)
+{
+	__u32 ip_length = pkt->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	struct reply_error error = { .type4 = ICMP_DEST_UNREACH, .type6 = ICMPV6_DEST_UNREACH };
+
+	if (pkt->direction != DIRECTION_FROM_POD && pkt->direction != DIRECTION_FROM_HOST)
+		return TC_ACT_SHOT;
+	if (pkt->attention & ~ATTENTION_TCP || pkt->l4 != ETH_HLEN + ip_length)
+		return TC_ACT_SHOT;
+	switch (reason) {
+	case DROP_NO_BACKEND:
+		if (pkt->tuple.protocol == IPPROTO_TCP)
+			return reply_reset(skb, pkt);
+		error.code4 = ICMP_PORT_UNREACH;
+		error.code6 = ICMPV6_PORT_UNREACH;
+		break;
+	case DROP_NO_ENDPOINT:
+		error.code4 = ICMP_HOST_UNREACH;
+		error.code6 = ICMPV6_ADDR_UNREACH;
+		break;
+	case DROP_NO_ROUTE:
+		error.code4 = ICMP_NET_UNREACH;
+		error.code6 = ICMPV6_NOROUTE;
+		break;
+	case DROP_TOO_BIG:
+		error.code4 = ICMP_FRAG_NEEDED;
+		error.type6 = ICMPV6_PKT_TOOBIG;
+		error.mtu = pkt->mtu;
+		break;
+	default:
+		return TC_ACT_SHOT;
+	}
+	return reply_error(skb, pkt, &error);
+}

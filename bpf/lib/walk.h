@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The slow walk: packets for which one lookup is not enough. Answers the flow to follow,
+ * or NULL with pkt->verdict.
+ */
+#pragma once
+#include "icmp.h"
+#include "pair.h"
+
+static __always_inline bool packet_is_syn(const struct packet *pkt)
+{
+	return pkt->attention & ATTENTION_SYN && !(pkt->tcp_flags & TCP_ACK);
+}
+
+/* True once either side has sent FIN or RST. */
+static __always_inline bool flow_is_closing(const struct flow *flow)
+{
+	struct tuple other_key;
+	struct flow *other;
+	__u16 seen = flow->flags;
+
+	tuple_reverse(&other_key, &flow->out);
+	other = bpf_map_lookup_elem(&flows, &other_key);
+	if (other)
+		seen |= other->flags;
+	return seen & (FLOW_FIN | FLOW_RST);
+}
+
+static __always_inline void flow_note_close(struct flow *flow, const struct packet *pkt)
+{
+	if (pkt->attention & ATTENTION_FIN)
+		flow->flags |= FLOW_FIN;
+	if (pkt->attention & ATTENTION_RST)
+		flow->flags |= FLOW_RST;
+}
+
+static __always_inline struct flow *walk_known(struct __sk_buff *skb, struct packet *pkt,
+					       struct flow *flow)
+{
+	if (packet_is_syn(pkt) && flow_is_closing(flow)) {
+		pair_delete(pkt, flow);
+		return pair_open(skb, pkt);
+	}
+	if (!flow_is_current(flow, pkt))
+		flow = pair_refresh(skb, pkt, flow, false);
+	if (flow)
+		flow_note_close(flow, pkt);
+	return flow;
+}
+
+/* A pair that waits for its reply: this may be it. Half a pair is none: it begins anew. */
+static __always_inline struct flow *walk_embryo(struct __sk_buff *skb, struct packet *pkt,
+						struct flow *flow)
+{
+	struct tuple other_key;
+	struct flow *other;
+
+	tuple_reverse(&other_key, &flow->out);
+	other = bpf_map_lookup_elem(&embryos, &other_key);
+	if (!other) {
+		bpf_map_delete_elem(&embryos, &pkt->tuple);
+		return pair_open(skb, pkt);
+	}
+	other->last_seen = clock_seconds();
+	if (!flow_is_current(flow, pkt))
+		return pair_refresh(skb, pkt, flow, true);
+	if (flow->flags & FLOW_REVERSE)
+		flow = pair_promote(pkt, &other_key, flow, other);
+	if (flow)
+		flow_note_close(flow, pkt);
+	return flow;
+}
+
+/* Multicast and link-local: to the stack, without a flow. Pods may use their link-local
+ * and, before they have any, the unspecified address here.
+ */
+static __always_inline int walk_special(const struct packet *pkt)
+{
+	const struct address *source = &pkt->tuple.source;
+	int ret = 0;
+
+	if (pkt->by_overlay)
+		return -DROP_UNSUPPORTED;
+	if (!address_is_link_local(source) && !address_is_unspecified(source))
+		ret = source_check(pkt, source);
+	return ret ?: PASS;
+}
+
+static __noinline struct flow *walk(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct flow *flow;
+
+	if (address_is_special(&pkt->tuple.destination))
+		return pair_fail(pkt, walk_special(pkt));
+	if (pkt->attention & ATTENTION_ICMP_ERROR)
+		return icmp_error_flow(skb, pkt);
+	flow = bpf_map_lookup_elem(&flows, &pkt->tuple);
+	if (flow)
+		return walk_known(skb, pkt, flow);
+	flow = bpf_map_lookup_elem(&embryos, &pkt->tuple);
+	if (flow)
+		return walk_embryo(skb, pkt, flow);
+	return pair_open(skb, pkt);
+}
