@@ -49,12 +49,13 @@ export class KernelError extends Error {
 /** A program was refused. The message ends with the last lines of the log; `log` is all of it. */
 export class VerifierError extends KernelError {
   override readonly name = 'VerifierError'
-  readonly log: string
+  declare readonly log: string
   readonly program: string
 
   constructor(facts: KernelErrorFacts & { log: string; program: string }) {
     super({ ...facts, reason: lastLines(verifierPart(facts.log), 6) })
-    this.log = facts.log
+    // Not enumerable: printing the error must not print megabytes.
+    Object.defineProperty(this, 'log', { value: facts.log })
     this.program = facts.program
   }
 }

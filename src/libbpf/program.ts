@@ -81,7 +81,7 @@ export class Program {
   /** Runs the program here and now (BPF_PROG_TEST_RUN), on the packet and context given. */
   testRun({ data = EMPTY, context = EMPTY, repeat, flags = 0 }: TestRun): TestRunResult {
     const dataOut = new Uint8Array(data.length === 0 ? 0 : data.length + GROWTH_BYTES)
-    const contextIn = context.slice()
+    const contextIn = new Uint8Array(context)
     // A syscall program's context is written in place and the kernel refuses other outputs.
     const isSyscall = this.type === 'syscall'
     const contextOut = new Uint8Array(isSyscall ? 0 : context.length)
