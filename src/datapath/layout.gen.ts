@@ -4,7 +4,7 @@ import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
 import { type Codec, defineCodec, type MapLayout, putBytes, takeBytes } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = 'be21cec3d2f95528f1fec81e1371d2af'
+export const OBJECT_HASH = '3d7046dcad110ef52fd461fa042a4ac4'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -379,6 +379,26 @@ export const flow: Codec<Flow> = defineCodec(
   }),
 )
 
+/** `struct flow_pair`, 264 bytes. */
+export interface FlowPair {
+  readonly key: Tuple
+  readonly forward: Flow
+  readonly reverse: Flow
+}
+export const flowPair: Codec<FlowPair> = defineCodec(
+  264,
+  (view, at, v) => {
+    tuple.encode(view, at, v.key)
+    flow.encode(view, at + 40, v.forward)
+    flow.encode(view, at + 152, v.reverse)
+  },
+  (view, at) => ({
+    key: tuple.decode(view, at),
+    forward: flow.decode(view, at + 40),
+    reverse: flow.decode(view, at + 152),
+  }),
+)
+
 /** `struct fragment`, 4 bytes. */
 export interface Fragment {
   readonly sourcePort: number
@@ -571,6 +591,14 @@ export const maps = {
     key: u32,
     value: metric,
   } satisfies MapLayout<number, Metric>,
+  pairScratch: {
+    name: 'pair_scratch',
+    type: 'percpu_array',
+    maxEntries: 1,
+    flags: 0,
+    key: u32,
+    value: flowPair,
+  } satisfies MapLayout<number, FlowPair>,
   services: {
     name: 'services',
     type: 'hash',
