@@ -50,14 +50,15 @@ export interface CniAnswer {
 
 export class CniServer {
   readonly #options: CniServerOptions
+  readonly #store: EndpointStore
   readonly #attachments: Attachments
   readonly #queue: DelQueue
 
   constructor(options: CniServerOptions) {
     const { endpoints, settled, stateDir, log, bootId, waitMs = 30_000 } = options
     this.#options = options
-    const store = new EndpointStore({ stateDir, log, ...(bootId !== undefined && { bootId }) })
-    this.#attachments = new Attachments({ endpoints, settled, store, log, waitMs })
+    this.#store = new EndpointStore({ stateDir, log, ...(bootId !== undefined && { bootId }) })
+    this.#attachments = new Attachments({ endpoints, settled, store: this.#store, log, waitMs })
     this.#queue = new DelQueue({ stateDir, log, carryOut: (call) => this.#carryOutQueued(call) })
   }
 
@@ -73,6 +74,7 @@ export class CniServer {
 
   stop(): void {
     this.#queue.stop()
+    this.#store.close()
   }
 
   /** Never throws: an error is an answer. */
