@@ -10,8 +10,9 @@ export interface Source {
 }
 
 export interface SourceHealth {
-  /** What it reads: "manifests in /etc/weir/manifests". */
-  readonly source: string
+  readonly kind: 'manifests' | 'kubernetes'
+  /** Directory or API server. */
+  readonly location: string
   /** True once every table has had its first complete list. */
   readonly synced: boolean
   /** End of the last complete look, ms since the epoch. */

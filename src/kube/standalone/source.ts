@@ -61,7 +61,7 @@ export class StandaloneSource implements Source {
     this.#directory = new Directory(directory, isManifest, () => this.#onEvent())
   }
 
-  /** Resolves after the first look, whether or not the directory could be read. */
+  /** Resolves after a look, whether or not the directory could be read. May follow a stop(). */
   async start(): Promise<void> {
     this.#running = true
     await this.#lookNow()
@@ -76,7 +76,8 @@ export class StandaloneSource implements Source {
 
   health(): SourceHealth {
     return {
-      source: `manifests in ${this.#root}`,
+      kind: 'manifests',
+      location: this.#root,
       synced: this.#lastSyncAt !== undefined,
       ...(this.#lastSyncAt === undefined ? {} : { lastSyncAt: this.#lastSyncAt }),
       objects: Object.fromEntries(

@@ -263,13 +263,13 @@ test('stop() ends the watch and keeps the rows', async (t) => {
   assert.equal(tables.services.size, 1)
 })
 
-test('ten thousand files are read, and one changed file changes one row', async (t) => {
+test('thousands of files are read, and one changed file changes one row', async (t) => {
   const { source, tables, write, until } = setUp(t)
-  for (let n = 0; n < 10_000; n++) {
+  for (let n = 0; n < 2_000; n++) {
     write(`${n % 10}/${n}.yaml`, service(`s${n}`, `10.96.${n >> 8}.${n & 255}`))
   }
   await source.start()
-  assert.equal(tables.services.size, 10_000)
+  assert.equal(tables.services.size, 2_000)
   const keys: string[] = []
   tables.services.subscribe((key) => keys.push(key))
   write('3/3.yaml', service('s3', '10.97.0.1'))

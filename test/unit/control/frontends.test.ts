@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { serviceFrontends } from '../../../src/control/frontends.ts'
+import type { Address } from '../../../src/net/address.ts'
+import type { EndpointSlice, Service, SliceEndpoint } from '../../../src/tables/intent.ts'
+
+const ip = (text: string) => text as Address
+const TCP = 'TCP' as const
+
+function service(more: Partial<Service> = {}): Service {
+  const ports = [{ name: '', protocol: TCP, port: 80 }]
+  return { namespace: 'default', name: 'web', clusterIps: [ip('10.96.0.1')], ports, ...more }
+}
+
+function slice(endpoints: readonly SliceEndpoint[], more: Partial<EndpointSlice> = {}) {
+  const ports = [{ name: '', protocol: TCP, port: 8080 }]
+  return { namespace: 'default', name: 'web-1', service: 'web', ports, endpoints, ...more }
+}
+
+const ready = (address: string): SliceEndpoint => ({
+  address: ip(address),
+  ready: true,
+  serving: true,
+  terminating: false,
+})
+const unready = (address: string) => ({ ...ready(address), ready: false, serving: false })
+const leaving = (address: string) => ({ ...ready(address), ready: false, terminating: true })
+const gone = (address: string) => ({ ...leaving(address), serving: false })
+
+/** "10.0.1.1:8080" of the backends of the only frontend. */
+function backends(slices: readonly EndpointSlice[], of = service()): string[] {
+  const frontends = serviceFrontends(of, slices)
+  assert.equal(frontends.length, 1)
+  return (frontends[0]?.backends ?? []).map(({ address, port }) => `${address}:${port}`)
+}
+
+test('a Service has a frontend for each address and port', () => {
+  const ports = [
+    { name: 'http', protocol: TCP, port: 80 },
+    { name: 'dns', protocol: 'UDP' as const, port: 53 },
+  ]
+  const clusterIps = [ip('10.96.0.1'), ip('fd00::1')]
+  const frontends = serviceFrontends(service({ clusterIps, ports }), [])
+  assert.deepEqual(
+    frontends.map(({ address, port, protocol, portName }) => [address, port, protocol, portName]),
+    [
+      ['10.96.0.1', 80, 'TCP', 'http'],
+      ['fd00::1', 80, 'TCP', 'http'],
+      ['10.96.0.1', 53, 'UDP', 'dns'],
+      ['fd00::1', 53, 'UDP', 'dns'],
+    ],
+  )
+})
+
+test('a Service without slices, or with slices that do not fit, keeps a frontend without backends', () => {
+  assert.deepEqual(backends([]), [])
+  assert.deepEqual(backends([slice([])]), [])
+  const other = [{ name: 'other', protocol: TCP, port: 8080 }]
+  assert.deepEqual(backends([slice([ready('10.0.1.1')], { ports: other })]), [])
+  const udp = [{ name: '', protocol: 'UDP' as const, port: 8080 }]
+  assert.deepEqual(backends([slice([ready('10.0.1.1')], { ports: udp })]), [])
+})
+
+test('backends are sorted and without duplicates, whatever the order of slices', () => {
+  const one = slice([ready('10.0.1.2'), ready('10.0.1.1')])
+  const two = slice([ready('10.0.1.1'), ready('10.0.1.10')], { name: 'web-2' })
+  const expected = ['10.0.1.1:8080', '10.0.1.10:8080', '10.0.1.2:8080']
+  assert.deepEqual(backends([one, two]), expected)
+  assert.deepEqual(backends([two, one]), expected)
+})
+
+test('an address may serve on several ports', () => {
+  const two = slice([ready('10.0.1.1')], { ports: [{ name: '', protocol: TCP, port: 9090 }] })
+  assert.deepEqual(backends([slice([ready('10.0.1.1')]), two]), ['10.0.1.1:8080', '10.0.1.1:9090'])
+})
+
+test('a named target port may differ between slices', () => {
+  const http = (port: number) => [{ name: 'http', protocol: TCP, port }]
+  const web = service({ ports: http(80) })
+  const slices = [
+    slice([ready('10.0.1.1')], { ports: http(8080) }),
+    slice([ready('10.0.1.2')], { ports: http(8081) }),
+  ]
+  assert.deepEqual(backends(slices, web), ['10.0.1.1:8080', '10.0.1.2:8081'])
+})
+
+test('only ready endpoints serve while there is one', () => {
+  const endpoints = [ready('10.0.1.1'), unready('10.0.1.2'), leaving('10.0.1.3')]
+  assert.deepEqual(backends([slice(endpoints)]), ['10.0.1.1:8080'])
+})
+
+test('without a ready endpoint those that serve while they terminate take over', () => {
+  const endpoints = [unready('10.0.1.1'), leaving('10.0.1.2'), gone('10.0.1.3')]
+  assert.deepEqual(backends([slice(endpoints)]), ['10.0.1.2:8080'])
+})
+
+test('a ready endpoint in another slice ends the fallback', () => {
+  const slices = [slice([leaving('10.0.1.1')]), slice([ready('10.0.1.2')])]
+  assert.deepEqual(backends(slices), ['10.0.1.2:8080'])
+})
+
+test('what is not ready and not terminating is never used', () => {
+  const serving = { ...ready('10.0.1.1'), ready: false }
+  assert.deepEqual(backends([slice([unready('10.0.1.2'), serving])]), [])
+})
+
+test('an endpoint published while not ready is ready, also when it terminates', () => {
+  assert.deepEqual(backends([slice([{ ...ready('10.0.1.1'), terminating: true }])]), [
+    '10.0.1.1:8080',
+  ])
+})
+
+test('an endpoint in two slices is ready when either says so', () => {
+  for (const order of [
+    [0, 1],
+    [1, 0],
+  ]) {
+    const two = [slice([ready('10.0.1.1')]), slice([leaving('10.0.1.1'), leaving('10.0.1.2')])]
+    assert.deepEqual(backends(order.map((at) => two[at] ?? slice([]))), ['10.0.1.1:8080'])
+  }
+})
+
+test('families are chosen and fall back each by itself', () => {
+  const clusterIps = [ip('10.96.0.1'), ip('fd00::1')]
+  const slices = [slice([ready('10.0.1.1'), leaving('10.0.1.2')]), slice([leaving('fd00:1::1')])]
+  const frontends = serviceFrontends(service({ clusterIps }), slices)
+  assert.deepEqual(
+    frontends.map((frontend) => frontend.backends.map(({ address }) => address)),
+    [['10.0.1.1'], ['fd00:1::1']],
+  )
+})
+
+test('ports fall back each by itself', () => {
+  const port = (name: string) => ({ name, protocol: TCP, port: 8080 })
+  const ports = [port('a'), { ...port('b'), port: 81 }]
+  const slices = [
+    slice([ready('10.0.1.1')], { ports: [port('a')] }),
+    slice([leaving('10.0.1.2')], { ports: [port('b')] }),
+  ]
+  assert.deepEqual(
+    serviceFrontends(service({ ports }), slices).map((frontend) => frontend.backends),
+    [[{ address: '10.0.1.1', port: 8080 }], [{ address: '10.0.1.2', port: 8080 }]],
+  )
+})
+
+test('an SCTP port has no frontend', () => {
+  const ports = [{ name: '', protocol: 'SCTP' as const, port: 80 }]
+  assert.deepEqual(serviceFrontends(service({ ports }), []), [])
+})

@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { type Conflict, wire } from '../../../src/control/wire.ts'
+import { type Address, parseAddress } from '../../../src/net/address.ts'
+import { parsePrefix } from '../../../src/net/prefix.ts'
+import type { EndpointSlice, Node, Service } from '../../../src/tables/intent.ts'
+import { createTables, type Tables } from '../../../src/tables/tables.ts'
+import { below, pick, randomFrom } from '../../support/random.ts'
+
+const SETTINGS = {
+  nodeName: 'node-1',
+  routing: 'auto',
+  onLinkPrefixes: [parsePrefix('192.168.0.0/24')],
+} as const
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+function start(t: TestContext): { tables: Tables; conflicts: Conflict[] } {
+  const tables = createTables()
+  const conflicts: Conflict[] = []
+  t.after(wire(tables, SETTINGS, (conflict) => conflicts.push(conflict)))
+  return { tables, conflicts }
+}
+
+function initialize({ nodes, services, endpointSlices }: Tables): void {
+  for (const table of [nodes, services, endpointSlices]) table.markInitialized()
+}
+
+function node(name: string, address: string, podCidr: string): Node {
+  const addresses = [parseAddress(address)]
+  return { name, addresses, podCidrs: [parsePrefix(podCidr)], labels: {} }
+}
+
+function service(name: string, clusterIp: string, port = 80): Service {
+  const ports = [{ name: 'http', protocol: 'TCP' as const, port }]
+  return { namespace: 'default', name, clusterIps: [parseAddress(clusterIp)], ports }
+}
+
+function slice(name: string, of: string, addresses: readonly string[]): EndpointSlice {
+  return {
+    namespace: 'default',
+    name,
+    service: of,
+    ports: [{ name: 'http', protocol: 'TCP', port: 8080 }],
+    endpoints: addresses.map((address) => ({
+      address: address as Address,
+      ready: true,
+      serving: true,
+      terminating: false,
+    })),
+  }
+}
+
+/** Everything derived, sorted by key. */
+function derived({ frontends, destinations, nodeRoutes }: Tables): unknown[] {
+  return [frontends, destinations, nodeRoutes].map((table) =>
+    [...table.entries()]
+      .map(({ key, row }) => ({ key, row }))
+      .sort((a, b) => (a.key < b.key ? -1 : 1)),
+  )
+}
+
+test('nothing is derived before the first lists, and then all outputs are initialized', async (t) => {
+  const { tables } = start(t)
+  tables.services.upsert(service('web', '10.96.0.1'))
+  tables.nodes.upsert(node('node-2', '192.168.0.2', '10.0.2.0/24'))
+  tables.services.markInitialized()
+  await turn()
+  assert.deepEqual(derived(tables), [[], [], []])
+  assert.equal(tables.frontends.initialized, false)
+  initialize(tables)
+  await turn()
+  const { frontends, destinations, nodeRoutes } = tables
+  assert.deepEqual([frontends.size, destinations.size, nodeRoutes.size], [1, 2, 1])
+  for (const table of [frontends, destinations, nodeRoutes]) assert.equal(table.initialized, true)
+})
+
+test('a slice that comes before its Service waits for it', async (t) => {
+  const { tables } = start(t)
+  initialize(tables)
+  tables.endpointSlices.upsert(slice('web-1', 'web', ['10.0.1.1']))
+  await turn()
+  assert.equal(tables.frontends.size, 0)
+  tables.services.upsert(service('web', '10.96.0.1'))
+  await turn()
+  assert.equal(tables.frontends.get('10.96.0.1:80/TCP')?.backends.length, 1)
+  tables.services.delete('default/web')
+  await turn()
+  assert.equal(tables.frontends.size, 0)
+})
+
+test('this node’s own row changes the overlay routes and is no destination', async (t) => {
+  const { tables } = start(t)
+  initialize(tables)
+  tables.nodes.upsert(node('far', '192.168.9.2', '10.0.2.0/24'))
+  await turn()
+  assert.equal(tables.nodeRoutes.size, 0)
+  tables.nodes.upsert(node('node-1', '192.168.0.1', '10.0.1.0/24'))
+  await turn()
+  assert.equal(tables.nodeRoutes.get('10.0.2.0/24')?.nextHop, '10.0.1.1')
+  assert.deepEqual(
+    [...tables.destinations.rows()].map(({ nodeName }) => nodeName),
+    ['far', 'far'],
+  )
+  tables.nodes.upsert(node('node-1', '192.168.0.1', '10.0.7.0/24'))
+  await turn()
+  assert.equal(tables.nodeRoutes.get('10.0.2.0/24')?.nextHop, '10.0.7.1')
+})
+
+test('a podCIDR or an address claimed twice is told, and the first by name has it', async (t) => {
+  const { tables, conflicts } = start(t)
+  initialize(tables)
+  tables.services.upsert(service('b', '10.96.0.1'))
+  tables.services.upsert(service('a', '10.96.0.1'))
+  tables.nodes.upsert(node('node-3', '192.168.0.3', '10.0.2.0/24'))
+  tables.nodes.upsert(node('node-2', '192.168.0.2', '10.0.2.0/24'))
+  await turn()
+  assert.equal(tables.frontends.get('10.96.0.1:80/TCP')?.service, 'default/a')
+  assert.equal(tables.destinations.get('10.0.2.0/24')?.nodeName, 'node-2')
+  assert.deepEqual(
+    conflicts.map(({ table, key, owner, loser }) => `${table} ${key} ${owner} ${loser}`),
+    [
+      'frontends 10.96.0.1:80/TCP default/a default/b',
+      'destinations 10.0.2.0/24 node-2 node-3',
+      'nodeRoutes 10.0.2.0/24 node-2 node-3',
+    ],
+  )
+})
+
+test('with 10 000 Services a changed slice reads one slice and changes one row', async (t) => {
+  const { tables } = start(t)
+  const { services, endpointSlices, frontends } = tables
+  for (let n = 0; n < 10_000; n++) {
+    const at = `${n >> 8}.${n & 255}`
+    services.upsert(service(`s${n}`, `10.96.${at}`))
+    const addresses = Array.from({ length: 10 }, (_, host) => `10.${host}.${at}`)
+    endpointSlices.upsert(slice(`s${n}-1`, `s${n}`, addresses))
+  }
+  initialize(tables)
+  await turn()
+  assert.equal(frontends.size, 10_000)
+  assert.equal(frontends.get('10.96.39.15:80/TCP')?.backends.length, 10)
+  const changed: string[] = []
+  const reads: string[] = []
+  frontends.subscribe((key) => changed.push(key))
+  t.mock.method(endpointSlices, 'byIndex', (_name: string, key: string) => {
+    reads.push(key)
+    return [slice('s7-1', 's7', ['10.0.0.1'])].values()
+  })
+  t.mock.method(services, 'rows', () => assert.fail('a change must not scan the Services'))
+  t.mock.method(endpointSlices, 'rows', () => assert.fail('a change must not scan the slices'))
+  endpointSlices.upsert(slice('s7-1', 's7', ['10.0.0.1']))
+  await turn()
+  assert.deepEqual(reads, ['default/s7'])
+  assert.deepEqual(changed, ['10.96.0.7:80/TCP'])
+})
+
+/** One random change of Services, slices or nodes; names and addresses are few, so that they collide. */
+function step(tables: Tables, random: () => number): void {
+  const { services, endpointSlices, nodes } = tables
+  const n = 1 + below(random, 4)
+  const address = () => `10.0.${1 + below(random, 2)}.${1 + below(random, 4)}`
+  const actions = [
+    () =>
+      services.upsert(service(`s${n}`, `10.96.0.${1 + below(random, 3)}`, pick(random, [80, 81]))),
+    () => services.delete(`default/s${n}`),
+    () => {
+      const addresses = Array.from({ length: below(random, 4) }, address)
+      const row = slice(`slice-${below(random, 6)}`, `s${n}`, addresses)
+      endpointSlices.upsert({
+        ...row,
+        endpoints: row.endpoints.map((endpoint) => {
+          const terminating = random() < 0.4
+          return { ...endpoint, ready: !terminating && random() < 0.7, terminating }
+        }),
+      })
+    },
+    () => endpointSlices.delete(`default/slice-${below(random, 6)}`),
+    () => {
+      const network = pick(random, ['192.168.0', '192.168.9'])
+      nodes.upsert(node(`node-${n}`, `${network}.${n}`, `10.0.${1 + below(random, 5)}.0/24`))
+    },
+    () => nodes.delete(`node-${n}`),
+  ]
+  pick(random, actions)()
+}
+
+for (let seed = 1; seed <= 40; seed++) {
+  test(`any sequence of changes ends equal to a rebuild from nothing (seed ${seed})`, async (t) => {
+    const random = randomFrom(seed)
+    const live = start(t).tables
+    if (random() < 0.5) initialize(live)
+    for (let n = 0; n < 200; n++) {
+      step(live, random)
+      if (random() < 0.2) await turn()
+    }
+    initialize(live)
+    await turn()
+    const rebuilt = start(t).tables
+    for (const row of live.endpointSlices.rows()) rebuilt.endpointSlices.upsert(row)
+    for (const row of live.services.rows()) rebuilt.services.upsert(row)
+    for (const row of live.nodes.rows()) rebuilt.nodes.upsert(row)
+    initialize(rebuilt)
+    await turn()
+    assert.deepEqual(derived(live), derived(rebuilt))
+  })
+}
