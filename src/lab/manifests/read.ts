@@ -50,9 +50,11 @@ export function readText(text: string, file: string, problems: string[]): KubeOb
       const { line } = lines.linePos(error.pos[0])
       problems.push(`Cannot read ${file}:${line}: ${error.message}`)
     }
-    if (document.errors.length > 0 || document.contents === null) return []
+    const value = document.errors.length > 0 ? null : (document.toJS() as unknown)
+    // A document of comments only, as templates leave them, holds null.
+    if (value === null) return []
     const { line } = lines.linePos(firstOffset(document))
-    return readObject(document.toJS() as unknown, `${file}:${line}`, problems)
+    return readObject(value, `${file}:${line}`, problems)
   })
 }
 
