@@ -1,4 +1,5 @@
-// POST /v1/cni: the CNI call goes to cni/ as it came and the answer back as it is; only counted here.
+// POST /v1/cni: the CNI call goes to cni/ as it came and the answer back as it is; only counted
+// here.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { RequestError } from './routes.ts'
 import type { ApiSources, CniAnswer } from './sources.ts'

@@ -1,5 +1,5 @@
-// One word for how the kernel stands to a row: ok, missing (wanted, not there), stale (there, different),
-// extra (there, not wanted).
+// One word for how the kernel stands to a row: ok, missing (wanted, not there), stale (there,
+// different), extra (there, not wanted).
 
 export type Drift = 'ok' | 'missing' | 'stale' | 'extra'
 

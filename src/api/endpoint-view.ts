@@ -1,5 +1,5 @@
-// Endpoints as wanted and as the kernel has them, one row per attachment; an entry of map `endpoints`
-// that no attachment asked for is a row of its own.
+// Endpoints as wanted and as the kernel has them, one row per attachment; an entry of map
+// `endpoints` that no attachment asked for is a row of its own.
 import type { Entry } from '../state/table.ts'
 import type { ActualEndpoint } from '../tables/actual.ts'
 import type { Endpoint } from '../tables/intent.ts'

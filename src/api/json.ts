@@ -1,5 +1,5 @@
-// JSON as the API and the CLI write it: counters are bigints and become numbers while those are exact,
-// else text.
+// JSON as the API and the CLI write it: counters are bigints and become numbers while those are
+// exact, else text.
 
 /** JSON text; `indent` spaces per level, 0 for one line. */
 export function toJson(value: unknown, indent = 0): string {

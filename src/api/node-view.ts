@@ -1,5 +1,5 @@
-// Nodes as the cluster has them, and how this node reaches each: the entries of map `destinations` and
-// the host's routes that are wanted for it, and what the kernel has.
+// Nodes as the cluster has them, and how this node reaches each: the entries of map `destinations`
+// and the host's routes that are wanted for it, and what the kernel has.
 import type { Entry, Table } from '../state/table.ts'
 import type { ActualDestination, ActualRoute } from '../tables/actual.ts'
 import type { Destination, NodeRoute, Routing } from '../tables/desired.ts'

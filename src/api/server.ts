@@ -1,5 +1,5 @@
-// The agent's API: plain HTTP on a unix socket that only root can open. weir-cni and the CLI are its
-// clients; a bad request is answered with one sentence in {"error": ...}.
+// The agent's API: plain HTTP on a unix socket that only root can open. weir-cni and the CLI are
+// its clients; a bad request is answered with one sentence in {"error": ...}.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { answerCni } from './cni-route.ts'
 import { toJson } from './json.ts'

@@ -13,7 +13,7 @@ import type {
   PacketCount,
 } from '../tables/actual.ts'
 import type { Tables } from '../tables/tables.ts'
-import type { AgentFacts } from './status.ts'
+import type { AgentFacts } from './facts.ts'
 
 /** What weir-cni prints and exits with. */
 export interface CniAnswer {
@@ -39,7 +39,10 @@ export interface ApiSources {
   readonly actual: ActualReadings
   /** What is true of this agent and node now. */
   readonly facts: Reading<AgentFacts>
-  /** Never rejects. `headers` carry the CNI_* variables (src/cni/http.ts reads them), `body` is stdin. */
+  /**
+   * Never rejects. `headers` carry the CNI_* variables (src/cni/http.ts reads them), `body` is
+   * stdin.
+   */
   readonly handleCni: (headers: IncomingHttpHeaders, body: string) => Promise<CniAnswer>
   /** Called once per answered CNI request; code 0 is success. */
   readonly observeCni: (verb: string, code: number, durationMs: number) => void

@@ -17,7 +17,9 @@ interface FlowOptions extends TargetOptions, TupleFilter {
   readonly limit?: number
 }
 
-/** Entries that a person is shown unless asked otherwise; a full table has hundreds of thousands. */
+/**
+ * Entries that a person is shown unless asked otherwise; a full table has hundreds of thousands.
+ */
 const SHOWN = 1000
 
 export function flowCommand(): Command {

@@ -1,5 +1,5 @@
-// The pinned maps of a node, read without its agent. The native library is loaded only here and only
-// when a command asks, so that the others start fast.
+// The pinned maps of a node, read without its agent. The native library is loaded only here and
+// only when a command asks, so that the others start fast.
 import type { Inspected } from '../datapath/inspect.ts'
 import { findTarget, type TargetOptions } from './target.ts'
 

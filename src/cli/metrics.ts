@@ -1,4 +1,5 @@
-// `weir metrics`: what the programs count, drops first; from the pinned map, so without the agent too.
+// `weir metrics`: what the programs count, drops first; from the pinned map, so without the agent
+// too.
 import { Command } from 'commander'
 import { openKernel } from './kernel.ts'
 import { printJson, printTable } from './output.ts'

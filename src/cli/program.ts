@@ -1,5 +1,6 @@
-// The command line `weir`: finds the commands that were named, loads only those, and turns what they
-// throw into one sentence and an exit code: 0 done, 1 cannot or something is wrong, 2 bad usage.
+// The command line `weir`: finds the commands that were named, loads only those, and turns what
+// they throw into one sentence and an exit code: 0 done, 1 cannot or something is wrong, 2 bad
+// usage.
 import { Command, CommanderError } from 'commander'
 import { COMMANDS } from './commands.ts'
 import { addTargetOptions } from './target.ts'
@@ -61,13 +62,22 @@ function leaves(command: Command): Command[] {
   return all.filter((each) => each.commands.length === 0 && each.name() !== 'help')
 }
 
-/** "endpoint get <endpoint>": the path below `weir`, and the arguments. */
-function term(command: Command): string {
+/** "endpoint list", "endpoint get", ...: every command that does something. */
+export function leafPaths(root: Command): string[] {
+  return leaves(root).map(pathOf)
+}
+
+function pathOf(command: Command): string {
   const words: string[] = []
   for (let at: Command | null = command; at?.parent; at = at.parent) words.unshift(at.name())
+  return words.join(' ')
+}
+
+/** "endpoint get <endpoint>": the path below `weir`, and the arguments. */
+function term(command: Command): string {
   const args = command.registeredArguments.map((argument) => {
     const name = `${argument.name()}${argument.variadic ? '...' : ''}`
     return argument.required ? `<${name}>` : `[${name}]`
   })
-  return [...words, ...args].join(' ')
+  return [pathOf(command), ...args].join(' ')
 }

@@ -1,4 +1,5 @@
-// `weir status`: what is wrong now comes first; then who the agent is, where, and how full its maps are.
+// `weir status`: what is wrong now comes first; then who the agent is, where, and how full its
+// maps are.
 import { Command } from 'commander'
 import type { AgentStatus, MapStatus, TableStatus } from '../api/status.ts'
 import { readAgent } from './agent.ts'

@@ -20,7 +20,10 @@ export function addTupleFilters(command: Command): Command {
     .addOption(new Option('--protocol <name>', 'TCP, UDP, ICMP, ICMPv6, or a number'))
 }
 
-/** A predicate over the tuples of one record: --from and --to match any of them. Throws on bad text. */
+/**
+ * A predicate over the tuples of one record: --from and --to match any of them. Throws on bad
+ * text.
+ */
 export function tupleMatcher(filter: TupleFilter): (...tuples: readonly FlowTuple[]) => boolean {
   const from = filter.from === undefined ? undefined : addressOrPrefix(filter.from)
   const to = filter.to === undefined ? undefined : addressOrPrefix(filter.to)

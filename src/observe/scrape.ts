@@ -10,7 +10,9 @@ import type {
   SourceState,
 } from './readings.ts'
 
-/** Takes every reading; one that throws empties its metrics and adds to weir_scrape_errors_total. */
+/**
+ * Takes every reading; one that throws empties its metrics and adds to weir_scrape_errors_total.
+ */
 export async function takeReadings(readings: MetricReadings, to: Instruments): Promise<void> {
   const take = async <T>(
     reading: string,

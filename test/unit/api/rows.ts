@@ -1,7 +1,8 @@
-// Rows for the tests of this room: one wanted endpoint with its entries, and sources made of tables.
+// Rows for the tests of this room: one wanted endpoint with its entries, and sources made of
+// tables.
 import { pino } from 'pino'
+import type { AgentFacts } from '../../../src/api/facts.ts'
 import type { ApiSources } from '../../../src/api/sources.ts'
-import type { AgentFacts } from '../../../src/api/status.ts'
 import { type Address, parseAddress } from '../../../src/net/address.ts'
 import { parseMac } from '../../../src/net/mac.ts'
 import type { ActualEndpoint } from '../../../src/tables/actual.ts'
