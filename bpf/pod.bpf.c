@@ -11,8 +11,8 @@ static __always_inline int pod_leave(struct __sk_buff *skb, struct packet *pkt)
 	int ret;
 
 	if (unlikely(!is_ip(skb->protocol)))
-		return skb->protocol == bpf_htons(ETH_P_ARP) ? arp_answer(skb, pkt) :
-							       -DROP_UNSUPPORTED;
+		return skb->protocol == bpf_htons(ETH_P_ARP) ? arp_answer(skb, pkt)
+							     : -DROP_UNSUPPORTED;
 	ret = packet_parse(skb, pkt, ETH_HLEN, skb->protocol);
 	if (ret)
 		return ret;

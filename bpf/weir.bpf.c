@@ -15,5 +15,7 @@
 #include "uplink.bpf.c"
 #include "host.bpf.c"
 #include "overlay.bpf.c"
+#include "sock.bpf.c"
+#include "gc.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

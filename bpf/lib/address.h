@@ -78,8 +78,7 @@ static __always_inline bool address_is_config(const struct address *address,
 	const volatile __u32 *word = (const volatile __u32 *)of->bytes;
 	const __u32 *mine = address_words(address);
 
-	return mine[3] == word[3] && mine[2] == word[2] && mine[1] == word[1] &&
-	       mine[0] == word[0];
+	return mine[3] == word[3] && mine[2] == word[2] && mine[1] == word[1] && mine[0] == word[0];
 }
 
 static __always_inline bool address_is_link_local(const struct address *address)

@@ -6,19 +6,19 @@
 #include "address.h"
 
 struct config {
-	struct address gateway4;	/* on weir_host; all zero: no IPv4 */
-	struct address gateway6;	/* on weir_host; all zero: no IPv6 */
-	struct address node4;		/* this node's own underlay address */
+	struct address gateway4; /* on weir_host; all zero: no IPv4 */
+	struct address gateway6; /* on weir_host; all zero: no IPv6 */
+	struct address node4;	 /* this node's own underlay address */
 	struct address node6;
-	__u32 host_ifindex;		/* weir_host */
-	__u32 uplink_ifindex;		/* device that carries the node's addresses */
-	__u32 overlay_ifindex;		/* weir_vxlan; 0: no overlay */
+	__u32 host_ifindex;    /* weir_host */
+	__u32 uplink_ifindex;  /* device that carries the node's addresses */
+	__u32 overlay_ifindex; /* weir_vxlan; 0: no overlay */
 	__u32 overlay_vni;
-	__u32 uplink_mtu;		/* bytes of IP packet */
-	__be16 overlay_port;		/* UDP, 8472 by default */
-	struct mac host_mac;		/* of weir_host */
+	__u32 uplink_mtu;    /* bytes of IP packet */
+	__be16 overlay_port; /* UDP, 8472 by default */
+	struct mac host_mac; /* of weir_host */
 	struct mac uplink_mac;
-	__u8 socket_services;		/* 1: connect() translates, else per packet */
+	__u8 socket_services; /* 1: connect() translates, else per packet */
 	__u8 pad;
 };
 _Static_assert(sizeof(struct config) == 100, "the agent writes it by its layout");

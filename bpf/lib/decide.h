@@ -7,8 +7,8 @@
 #include "flow.h"
 #include "service.h"
 
-#define ANY_MTU 65535		/* the stack minds the MTU of its own ways */
-#define VXLAN_IPV4_OVERHEAD 50	/* IPv4, UDP, VXLAN and the inner Ethernet header */
+#define ANY_MTU 65535	       /* the stack minds the MTU of its own ways */
+#define VXLAN_IPV4_OVERHEAD 50 /* IPv4, UDP, VXLAN and the inner Ethernet header */
 #define VXLAN_IPV6_OVERHEAD 70
 
 static __always_inline void flow_go(struct flow *flow, __u8 next, __u32 to_ifindex, __u32 mtu)
@@ -149,7 +149,6 @@ static __always_inline int flow_choose_backend(const struct packet *pkt, struct 
 		return 0;
 	/* A pod to itself: its answer must leave the pod, so the client becomes the gateway. */
 	flow->flags |= FLOW_HAIRPIN;
-	address_from_config(&flow->out.source,
-			    pkt->is_ipv6 ? &config.gateway6 : &config.gateway4);
+	address_from_config(&flow->out.source, pkt->is_ipv6 ? &config.gateway6 : &config.gateway4);
 	return 0;
 }

@@ -7,21 +7,21 @@
 #include "address.h"
 
 struct destination_key {
-	__u32 prefix_length;	/* of the 16-byte form: IPv4 /24 is 120 */
+	__u32 prefix_length; /* of the 16-byte form: IPv4 /24 is 120 */
 	struct address address;
 };
 _Static_assert(sizeof(struct destination_key) == 20, "pinned");
 
 enum destination_flags {
-	DESTINATION_OVERLAY = 1,	/* reached by VXLAN; else by the uplink */
-	DESTINATION_NODE = 2,		/* an address of the node itself, not of pods */
-	DESTINATION_ON_LINK = 4,	/* `node` is a neighbour on the uplink: no FIB lookup */
-	DESTINATION_LOCAL = 8,		/* this node's podCIDR: what is no endpoint does not exist */
+	DESTINATION_OVERLAY = 1, /* reached by VXLAN; else by the uplink */
+	DESTINATION_NODE = 2,	 /* an address of the node itself, not of pods */
+	DESTINATION_ON_LINK = 4, /* `node` is a neighbour on the uplink: no FIB lookup */
+	DESTINATION_LOCAL = 8,	 /* this node's podCIDR: what is no endpoint does not exist */
 };
 
 struct destination {
-	struct address node;	/* the node's underlay address */
-	__u32 flags;		/* enum destination_flags */
+	struct address node; /* the node's underlay address */
+	__u32 flags;	     /* enum destination_flags */
 };
 _Static_assert(sizeof(struct destination) == 20, "pinned");
 

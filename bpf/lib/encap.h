@@ -6,7 +6,7 @@
 #include "checksum.h"
 #include "flow.h"
 
-#define VXLAN_LENGTH 50		/* sizeof(struct vxlan_frame) would count its alignment */
+#define VXLAN_LENGTH 50 /* sizeof(struct vxlan_frame) would count its alignment */
 #define VXLAN_INNER (ETH_HLEN + VXLAN_LENGTH) /* where the inner IP header begins */
 #define VXLAN_HAS_VNI 0x08000000
 #define VXLAN_TTL 64
@@ -22,9 +22,9 @@ struct vxlan_frame {
 };
 
 /* FIXED_GSO: the pods' MTU leaves room for these headers. */
-#define ENCAP_FLAGS                                                                               \
-	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |  \
-	 BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |                        \
+#define ENCAP_FLAGS                                                                              \
+	(BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP | \
+	 BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |                       \
 	 BPF_F_ADJ_ROOM_NO_CSUM_RESET)
 
 /* Out by the uplink: to `node` when it is a neighbour there, else as the routes say. */

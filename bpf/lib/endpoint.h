@@ -8,12 +8,12 @@ struct endpoint_key {
 };
 
 struct endpoint {
-	__u32 ifindex;		/* host end of the pod's veth */
-	__u16 id;		/* endpoint id, 1..65535 */
-	struct mac mac;		/* of the pod's interface */
-	struct mac host_mac;	/* of the host end */
+	__u32 ifindex;	     /* host end of the pod's veth */
+	__u16 id;	     /* endpoint id, 1..65535 */
+	struct mac mac;	     /* of the pod's interface */
+	struct mac host_mac; /* of the host end */
 	__u16 pad;
-	__u32 mtu;		/* bytes of IP packet */
+	__u32 mtu; /* bytes of IP packet */
 };
 _Static_assert(sizeof(struct endpoint) == 24, "pinned");
 

@@ -17,43 +17,46 @@
 #include "tuple.h"
 
 enum flow_next {
-	FLOW_TO_STACK = 0,	/* the node's own stack: host, world */
-	FLOW_TO_ENDPOINT = 1,	/* bpf_redirect_peer into a pod of this node */
-	FLOW_TO_NEIGHBOUR = 2,	/* bpf_redirect_neigh on the uplink, next hop in `node` */
-	FLOW_TO_FIB = 3,	/* uplink, next hop by FIB lookup */
-	FLOW_TO_OVERLAY = 4,	/* VXLAN to `node` */
-	FLOW_TO_HOST = 5,	/* ingress of weir_host: packets taken off the overlay for the node itself */
+	FLOW_TO_STACK = 0,     /* the node's own stack: host, world */
+	FLOW_TO_ENDPOINT = 1,  /* bpf_redirect_peer into a pod of this node */
+	FLOW_TO_NEIGHBOUR = 2, /* bpf_redirect_neigh on the uplink, next hop in `node` */
+	FLOW_TO_FIB = 3,       /* uplink, next hop by FIB lookup */
+	FLOW_TO_OVERLAY = 4,   /* VXLAN to `node` */
+	FLOW_TO_HOST =
+		5, /* ingress of weir_host: packets taken off the overlay for the node itself */
 };
 
 enum flow_flags {
-	FLOW_REVERSE = 1,	/* this is the reverse entry of its pair */
-	FLOW_TRANSLATED = 2,	/* out differs from the key */
-	FLOW_SERVICE = 4,	/* made through a frontend */
-	FLOW_FIN = 8,		/* this direction has sent FIN */
-	FLOW_RST = 16,		/* this direction has sent RST */
-	FLOW_SEEN_REPLY = 32,	/* both directions have been seen */
-	FLOW_HAIRPIN = 64,	/* a pod to itself through a Service */
+	FLOW_REVERSE = 1,	 /* this is the reverse entry of its pair */
+	FLOW_TRANSLATED = 2,	 /* out differs from the key */
+	FLOW_SERVICE = 4,	 /* made through a frontend */
+	FLOW_FIN = 8,		 /* this direction has sent FIN */
+	FLOW_RST = 16,		 /* this direction has sent RST */
+	FLOW_SEEN_REPLY = 32,	 /* both directions have been seen */
+	FLOW_HAIRPIN = 64,	 /* a pod to itself through a Service */
 	FLOW_FROM_OVERLAY = 128, /* must arrive by VXLAN from `node` */
-	FLOW_BY_STACK = 256,	/* its other half came through the node's stack: goes back there */
-	FLOW_BY_UPLINK = 512,	/* its other half came by the uplink: the world is there, not in the stack */
-	FLOW_ON_LINK = 1024,	/* `node` is a neighbour on the uplink: no FIB lookup */
+	FLOW_BY_STACK = 256,	 /* its other half came through the node's stack: goes back there */
+	FLOW_BY_UPLINK =
+		512, /* its other half came by the uplink: the world is there, not in the stack */
+	FLOW_ON_LINK = 1024, /* `node` is a neighbour on the uplink: no FIB lookup */
 };
 
 struct flow {
-	struct tuple out;	/* as the packet leaves */
-	struct address node;	/* other node: next hop, tunnel endpoint, or where overlay packets come from */
-	__u32 epoch;		/* decided under this epoch; another one: decide again */
-	__u32 from_ifindex;	/* may arrive on: a pod's veth, overlay_ifindex, or 0: stack and uplink */
-	__u32 to_ifindex;	/* interface it leaves by */
-	__u32 last_seen;	/* seconds of the coarse monotonic clock */
-	__u32 service_id;	/* frontend that made it, or 0 */
-	__u16 flags;		/* enum flow_flags */
-	__u8 next;		/* enum flow_next */
+	struct tuple out; /* as the packet leaves */
+	struct address
+		node; /* other node: next hop, tunnel endpoint, or where overlay packets come from */
+	__u32 epoch;  /* decided under this epoch; another one: decide again */
+	__u32 from_ifindex; /* may arrive on: a pod's veth, overlay_ifindex, or 0: stack and uplink */
+	__u32 to_ifindex;   /* interface it leaves by */
+	__u32 last_seen;    /* seconds of the coarse monotonic clock */
+	__u32 service_id;   /* frontend that made it, or 0 */
+	__u16 flags;	    /* enum flow_flags */
+	__u8 next;	    /* enum flow_next */
 	__u8 pad;
-	struct mac destination_mac;	/* written on the frame when next is an endpoint */
+	struct mac destination_mac; /* written on the frame when next is an endpoint */
 	struct mac source_mac;
-	__u32 mtu;		/* of the way out: longer packets get frag needed / too big */
-	__u64 packets;		/* not atomic: may lose counts between CPUs */
+	__u32 mtu;     /* of the way out: longer packets get frag needed / too big */
+	__u64 packets; /* not atomic: may lose counts between CPUs */
 	__u64 bytes;
 };
 _Static_assert(sizeof(struct flow) == 112, "pinned");

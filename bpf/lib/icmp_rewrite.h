@@ -91,7 +91,8 @@ static __noinline int icmp_rewrite(struct __sk_buff *skb, struct packet *pkt,
 
 	if (icmp_load_addresses(skb, pkt, &from))
 		return -DROP_MALFORMED;
-	to.source = address_equal(&from.source, &pkt->tuple.source) ? flow->out.source : from.source;
+	to.source =
+		address_equal(&from.source, &pkt->tuple.source) ? flow->out.source : from.source;
 	to.destination = flow->out.destination;
 	sum = icmp_rewrite_quoted(skb, pkt, flow);
 	if (bpf_l4_csum_replace(skb, check, 0, sum, 0))

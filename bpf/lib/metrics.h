@@ -7,8 +7,8 @@
 /* A metric's key is direction << METRIC_SHIFT | slot. */
 enum metric_slot {
 	/* 1..31: enum drop_reason */
-	METRIC_FORWARDED = 32,		/* + enum flow_next */
-	METRIC_EVENTS_LOST = 63,	/* drops whose event did not fit into the ring buffer */
+	METRIC_FORWARDED = 32,	 /* + enum flow_next */
+	METRIC_EVENTS_LOST = 63, /* drops whose event did not fit into the ring buffer */
 };
 #define METRIC_SHIFT 6
 

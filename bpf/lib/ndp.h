@@ -15,7 +15,7 @@ struct ndp_message {
 	struct icmp_header icmp;
 	struct address target;
 	__u8 option_type;
-	__u8 option_length;	/* in units of 8 bytes */
+	__u8 option_length; /* in units of 8 bytes */
 	struct mac option_mac;
 };
 _Static_assert(sizeof(struct ndp_message) == 32, "as on the wire");

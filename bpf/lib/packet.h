@@ -21,29 +21,29 @@ enum attention {
 	ATTENTION_FIN = 1,
 	ATTENTION_SYN = 2,
 	ATTENTION_RST = 4,
-	ATTENTION_ICMP_ERROR = 8,	/* tuple is the reverse of what it quotes */
-	ATTENTION_NEIGHBOUR = 16,	/* NDP and MLD */
+	ATTENTION_ICMP_ERROR = 8, /* tuple is the reverse of what it quotes */
+	ATTENTION_NEIGHBOUR = 16, /* NDP and MLD */
 };
 #define ATTENTION_TCP (ATTENTION_FIN | ATTENTION_SYN | ATTENTION_RST)
 #define TCP_ACK 16
 
 struct packet {
 	struct tuple tuple;
-	struct address peer;		/* by_overlay: the node that sent it */
-	__u32 from_ifindex;		/* as in struct flow */
-	int verdict;			/* when a step answers with a flow: why there is none */
-	__u32 mtu;			/* DROP_TOO_BIG: what would have fitted */
-	__u16 l3;			/* where the IP header begins */
-	__u16 l4;			/* where the transport header begins; 0: it has none */
-	__u16 quoted_l3;		/* the same inside an ICMP error */
+	struct address peer; /* by_overlay: the node that sent it */
+	__u32 from_ifindex;  /* as in struct flow */
+	int verdict;	     /* when a step answers with a flow: why there is none */
+	__u32 mtu;	     /* DROP_TOO_BIG: what would have fitted */
+	__u16 l3;	     /* where the IP header begins */
+	__u16 l4;	     /* where the transport header begins; 0: it has none */
+	__u16 quoted_l3;     /* the same inside an ICMP error */
 	__u16 quoted_l4;
-	__u8 direction;			/* enum direction */
-	__u8 attention;			/* enum attention */
+	__u8 direction; /* enum direction */
+	__u8 attention; /* enum attention */
 	__u8 is_ipv6;
 	__u8 by_overlay;
 	__u8 ttl;
 	__u8 tos;
-	__u8 l4_length;			/* of TCP and UDP headers, for segment sizes */
+	__u8 l4_length; /* of TCP and UDP headers, for segment sizes */
 	__u8 tcp_flags;
 };
 

@@ -15,7 +15,7 @@ struct ip_summary {
 	__u32 fragment_id;
 	__u16 l4;
 	__u8 is_fragment;
-	__u8 is_later;		/* a fragment that is not the first */
+	__u8 is_later; /* a fragment that is not the first */
 	__u8 ttl;
 	__u8 tos;
 	short icmp_type;

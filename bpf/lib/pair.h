@@ -11,7 +11,7 @@
  * per CPU is enough.
  */
 struct flow_pair {
-	struct tuple key;	/* of the reverse half */
+	struct tuple key; /* of the reverse half */
 	struct flow forward;
 	struct flow reverse;
 };
@@ -95,8 +95,8 @@ static __always_inline int pair_fill_forward(struct __sk_buff *skb, struct packe
 static __always_inline int pair_fill_reverse(struct packet *pkt, struct flow *reverse,
 					     const struct flow *forward)
 {
-	*reverse = (struct flow){ .last_seen = forward->last_seen,
-				  .service_id = forward->service_id };
+	*reverse =
+		(struct flow){ .last_seen = forward->last_seen, .service_id = forward->service_id };
 	tuple_reverse(&reverse->out, &pkt->tuple);
 	reverse->flags = FLOW_REVERSE | (forward->flags & (FLOW_SERVICE | FLOW_HAIRPIN));
 	if (pkt->direction == DIRECTION_TO_POD)

@@ -65,10 +65,9 @@ static __always_inline void reply_write_tcp(struct tcphdr *tcp, const struct pac
 	const struct tuple *tuple = &pkt->tuple;
 	__u32 sum;
 
-	*tcp = (struct tcphdr){ .source = tuple->destination_port,
-				.dest = tuple->source_port,
-				.doff = 5,
-				.rst = 1 };
+	*tcp = (struct tcphdr){
+		.source = tuple->destination_port, .dest = tuple->source_port, .doff = 5, .rst = 1
+	};
 	if (pkt->tcp_flags & TCP_ACK) {
 		tcp->seq = numbers[1];
 	} else {
@@ -106,8 +105,8 @@ static __always_inline int reply_reset(struct __sk_buff *skb, struct packet *pkt
 		return TC_ACT_SHOT;
 	reply_write_macs(data);
 	if (!pkt->is_ipv6) {
-		reply_write_ipv4(data + ETH_HLEN, &tuple->destination, &tuple->source,
-				 IPPROTO_TCP, sizeof(struct tcphdr));
+		reply_write_ipv4(data + ETH_HLEN, &tuple->destination, &tuple->source, IPPROTO_TCP,
+				 sizeof(struct tcphdr));
 		reply_write_tcp(data + ETH_HLEN + sizeof(struct iphdr), pkt, numbers, length);
 		return reply_send(skb, pkt);
 	}
@@ -172,7 +171,8 @@ static __always_inline int reply_write_error4(void *data, void *end, const struc
 	*icmp = (struct icmp_header){ .type = error->type4,
 				      .code = error->code4,
 				      .sequence = bpf_htons(error->mtu) };
-	if (reply_sum(icmp, end, sizeof(struct icmp_header) + sizeof(struct iphdr) + 8, is_tcp, 0, &sum))
+	if (reply_sum(icmp, end, sizeof(struct icmp_header) + sizeof(struct iphdr) + 8, is_tcp, 0,
+		      &sum))
 		return -1;
 	icmp->check = ~checksum_fold(sum);
 	return 0;
@@ -195,8 +195,10 @@ static __always_inline int reply_write_error6(void *data, void *end, const struc
 	*icmp = (struct icmp_header){ .type = error->type6,
 				      .code = error->code6,
 				      .sequence = bpf_htons(error->mtu) };
-	sum = checksum_pseudo(&source, &pkt->tuple.source, IPPROTO_ICMPV6, sizeof(struct icmp_header) + quoted);
-	if (reply_sum(icmp, end, sizeof(struct icmp_header) + sizeof(struct ipv6hdr) + 8, is_tcp, sum, &sum))
+	sum = checksum_pseudo(&source, &pkt->tuple.source, IPPROTO_ICMPV6,
+			      sizeof(struct icmp_header) + quoted);
+	if (reply_sum(icmp, end, sizeof(struct icmp_header) + sizeof(struct ipv6hdr) + 8, is_tcp,
+		      sum, &sum))
 		return -1;
 	icmp->check = ~checksum_fold(sum);
 	return 0;

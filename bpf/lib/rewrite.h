@@ -57,8 +57,8 @@ static __always_inline void rewrite_ipv4(struct iphdr *ip, const struct tuple *o
  * took over the whole packet, so the helper is told of each.
  */
 static __always_inline void rewrite_ipv6(struct __sk_buff *skb, struct ipv6hdr *ip,
-					 const struct tuple *out, __u32 difference,
-					 bool translate, bool hop)
+					 const struct tuple *out, __u32 difference, bool translate,
+					 bool hop)
 {
 	if (translate) {
 		address_from_ipv6((struct address *)&ip->saddr,

@@ -12,22 +12,22 @@
 struct service_key {
 	struct address address;
 	__be16 port;
-	__u8 protocol;		/* IPPROTO_TCP, IPPROTO_UDP */
-	__u8 scope;		/* 0; kept for internal/external traffic policies */
+	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	__u8 scope;    /* 0; kept for internal/external traffic policies */
 };
 _Static_assert(sizeof(struct service_key) == 20, "pinned");
 
 struct service {
-	__u32 id;		/* node-local number of the frontend, never 0 */
-	__u32 set_id;		/* names the backend set */
-	__u32 count;		/* backends in the set; 0: refuse at once */
-	__u32 flags;		/* 0 for now */
+	__u32 id;     /* node-local number of the frontend, never 0 */
+	__u32 set_id; /* names the backend set */
+	__u32 count;  /* backends in the set; 0: refuse at once */
+	__u32 flags;  /* 0 for now */
 };
 _Static_assert(sizeof(struct service) == 16, "pinned");
 
 struct backend_key {
 	__u32 set_id;
-	__u32 slot;		/* 0..count-1 */
+	__u32 slot; /* 0..count-1 */
 };
 _Static_assert(sizeof(struct backend_key) == 8, "pinned");
 

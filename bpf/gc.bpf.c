@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Housekeeping of the flow table, run by the agent with BPF_PROG_TEST_RUN; the context carries
+ * timeouts in and counts out. A pair goes whole, and only when both halves are idle.
+ */
+
+/* Context of flow_gc. Timeouts are seconds without a packet in either direction. */
+struct gc {
+	__u32 now;	      /* seconds of the coarse monotonic clock; 0: the kernel's now */
+	__u32 embryo_timeout; /* no answer yet: SYN, one-way UDP */
+	__u32 tcp_timeout;
+	__u32 closing_timeout; /* TCP after FIN or RST */
+	__u32 udp_timeout;
+	__u32 icmp_timeout;
+	__u32 other_timeout;
+	/* Out: pairs, but embryos, which are entries. */
+	__u32 established; /* TCP */
+	__u32 closing;	   /* TCP */
+	__u32 udp;
+	__u32 icmp;
+	__u32 other;
+	__u32 embryos;
+	__u32 expired; /* entries deleted */
+};
+_Static_assert(sizeof(struct gc) == 56, "the agent fills it by its layout");
+
+/* Context of flow_purge: what is gone. */
+struct purge {
+	struct address address;
+	__be16 port;
+	__u8 protocol;
+	__u8 pad;
+	__u32 deleted; /* out: entries */
+};
+_Static_assert(sizeof(struct purge) == 24, "the agent fills it by its layout");
+
+struct gc exported_gc SEC(".export") = {};
+struct purge exported_purge SEC(".export") = {};
+
+/* The coarse clock's base; syscall programs may not call bpf_ktime_get_coarse_ns() itself (6.18). */
+static __always_inline __u32 gc_now(void)
+{
+	return bpf_ktime_get_ns() / 1000000000;
+}
+
+static __always_inline __u32 gc_timeout(const struct gc *gc, __u8 protocol, bool closing)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		return closing ? gc->closing_timeout : gc->tcp_timeout;
+	case IPPROTO_UDP:
+		return gc->udp_timeout;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return gc->icmp_timeout;
+	default:
+		return gc->other_timeout;
+	}
+}
+
+static __always_inline void gc_count(struct gc *gc, __u8 protocol, bool closing)
+{
+	switch (protocol) {
+	case IPPROTO_TCP:
+		gc->closing += closing;
+		gc->established += !closing;
+		break;
+	case IPPROTO_UDP:
+		gc->udp++;
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		gc->icmp++;
+		break;
+	default:
+		gc->other++;
+	}
+}
+
+/* Clocks of two CPUs may differ by a tick: "in the future" is not idle. */
+static __always_inline bool gc_is_idle(const struct gc *gc, const struct flow *flow, __u32 timeout)
+{
+	return (__s32)(gc->now - flow->last_seen) > (__s32)timeout;
+}
+
+/* One half of a pair; the forward half speaks for both, a reverse half only when it is alone. */
+static long gc_visit_flow(void *map, struct tuple *key, struct flow *flow, struct gc *gc)
+{
+	struct tuple other_key;
+	struct flow *other;
+	__u32 timeout;
+	bool closing;
+
+	tuple_reverse(&other_key, &flow->out);
+	other = bpf_map_lookup_elem(map, &other_key);
+	if (!other) {
+		bpf_map_delete_elem(map, key);
+		gc->expired++;
+		return 0;
+	}
+	if (flow->flags & FLOW_REVERSE)
+		return 0;
+	closing = (flow->flags | other->flags) & FLOW_RST || flow->flags & other->flags & FLOW_FIN;
+	timeout = gc_timeout(gc, key->protocol, closing);
+	if (!gc_is_idle(gc, flow, timeout) || !gc_is_idle(gc, other, timeout)) {
+		gc_count(gc, key->protocol, closing);
+		return 0;
+	}
+	bpf_map_delete_elem(map, &other_key);
+	bpf_map_delete_elem(map, key);
+	gc->expired += 2;
+	return 0;
+}
+
+/* Both halves of an embryo are touched together, so each may be judged alone; to look up the
+ * other would keep it young in the LRU.
+ */
+static long gc_visit_embryo(void *map, struct tuple *key, struct flow *flow, struct gc *gc)
+{
+	if (!gc_is_idle(gc, flow, gc->embryo_timeout)) {
+		gc->embryos++;
+		return 0;
+	}
+	bpf_map_delete_elem(map, key);
+	gc->expired++;
+	return 0;
+}
+
+SEC("syscall")
+int flow_gc(struct gc *context)
+{
+	struct gc gc = { .now = context->now ?: gc_now(),
+			 .embryo_timeout = context->embryo_timeout,
+			 .tcp_timeout = context->tcp_timeout,
+			 .closing_timeout = context->closing_timeout,
+			 .udp_timeout = context->udp_timeout,
+			 .icmp_timeout = context->icmp_timeout,
+			 .other_timeout = context->other_timeout };
+
+	bpf_for_each_map_elem(&flows, gc_visit_flow, &gc, 0);
+	bpf_for_each_map_elem(&embryos, gc_visit_embryo, &gc, 0);
+	context->now = gc.now;
+	context->established = gc.established;
+	context->closing = gc.closing;
+	context->udp = gc.udp;
+	context->icmp = gc.icmp;
+	context->other = gc.other;
+	context->embryos = gc.embryos;
+	context->expired = gc.expired;
+	return 0;
+}
+
+/* Deletes the service flows to a backend that is gone, both halves, so that their next packet
+ * chooses anew. What talks to it directly stays.
+ */
+static __always_inline bool purge_concerns(const struct purge *purge, const struct tuple *key,
+					   const struct flow *flow)
+{
+	bool reverse = flow->flags & FLOW_REVERSE;
+	const struct address *backend = reverse ? &key->source : &flow->out.destination;
+	__be16 port = reverse ? key->source_port : flow->out.destination_port;
+
+	return flow->flags & FLOW_SERVICE && key->protocol == purge->protocol &&
+	       port == purge->port && address_equal(backend, &purge->address);
+}
+
+static long purge_visit(void *map, struct tuple *key, struct flow *flow, struct purge *purge)
+{
+	if (!purge_concerns(purge, key, flow))
+		return 0;
+	bpf_map_delete_elem(map, key);
+	purge->deleted++;
+	return 0;
+}
+
+SEC("syscall")
+int flow_purge(struct purge *context)
+{
+	struct purge purge = { .port = context->port, .protocol = context->protocol };
+
+	for (int i = 0; i < 4; i++)
+		address_words(&purge.address)[i] = ((volatile __u32 *)context->address.bytes)[i];
+	bpf_for_each_map_elem(&flows, purge_visit, &purge, 0);
+	bpf_for_each_map_elem(&embryos, purge_visit, &purge, 0);
+	context->deleted = purge.deleted;
+	return 0;
+}
