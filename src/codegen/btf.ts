@@ -33,7 +33,6 @@ export type BtfType =
       readonly name: string
       readonly type: number
     }
-  | { readonly kind: 'prototype'; readonly parameters: readonly number[] }
   | {
       readonly kind: 'section'
       readonly name: string
@@ -130,10 +129,6 @@ class TypeReader {
         return wrap('qualifier')
       case 12:
         return wrap('function')
-      case 13: {
-        const parameters = this.#list(body, length, 8, (p) => this.#u32(p + 4))
-        return { type: { kind: 'prototype', parameters }, next: body + length * 8 }
-      }
       case 14:
         return wrap('variable', 4)
       case 15: {
@@ -148,6 +143,8 @@ class TypeReader {
       case 7:
       case 16:
         return { type: { kind: 'other', name }, next: body }
+      case 13:
+        return { type: { kind: 'other', name }, next: body + length * 8 }
       case 19:
         return { type: { kind: 'other', name }, next: body + length * 12 }
       default:

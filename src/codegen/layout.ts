@@ -67,15 +67,13 @@ export function layoutHash(layout: Layout): string {
   return createHash('sha256').update(JSON.stringify(layout)).digest('hex').slice(0, 32)
 }
 
-/** Types meet the agent as map keys and values, as globals, and as contexts of syscall programs. */
+/** Types meet the agent as map keys and values, as globals, and through section .export. */
 export function readLayout(types: readonly BtfType[]): Layout {
   return new LayoutReader(types).read()
 }
 
 /** Globals of this section only show types that no map holds; the section is not loaded. */
 const EXPORTS = '.export'
-const CONTEXT = /_context$/
-
 class LayoutReader {
   readonly #types: readonly BtfType[]
   readonly #structs = new Map<string, Struct>()
@@ -90,7 +88,6 @@ class LayoutReader {
   read(): Layout {
     for (const type of this.#types) {
       if (type.kind === 'section') this.#section(type.name, type.variables)
-      if (type.kind === 'prototype') for (const id of type.parameters) this.#context(id)
     }
     const structs = [...this.#structs.values()].sort(byName)
     const enums = [...this.#enums.values()].sort(byName)
@@ -107,15 +104,6 @@ class LayoutReader {
         const type = this.#fieldType(variable.type, variable.name)
         this.#globals.push({ name: variable.name, section, type })
       }
-    }
-  }
-
-  #context(id: number): void {
-    const pointer = this.#resolve(id)
-    if (pointer.kind !== 'pointer') return
-    const target = this.#resolve(pointer.type)
-    if (target.kind === 'struct' && CONTEXT.test(target.name)) {
-      this.#fieldType(pointer.type, target.name)
     }
   }
 

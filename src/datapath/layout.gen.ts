@@ -4,7 +4,7 @@ import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
 import { type Codec, defineCodec, type MapLayout, putBytes, takeBytes } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = '3d7046dcad110ef52fd461fa042a4ac4'
+export const OBJECT_HASH = '2c915ba3f9738c2531189e4701e6514e'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -440,6 +440,59 @@ export const fragmentKey: Codec<FragmentKey> = defineCodec(
   }),
 )
 
+/** `struct gc`, 56 bytes. */
+export interface Gc {
+  readonly now: number
+  readonly embryoTimeout: number
+  readonly tcpTimeout: number
+  readonly closingTimeout: number
+  readonly udpTimeout: number
+  readonly icmpTimeout: number
+  readonly otherTimeout: number
+  readonly established: number
+  readonly closing: number
+  readonly udp: number
+  readonly icmp: number
+  readonly other: number
+  readonly embryos: number
+  readonly expired: number
+}
+export const gc: Codec<Gc> = defineCodec(
+  56,
+  (view, at, v) => {
+    view.setUint32(at, v.now, true)
+    view.setUint32(at + 4, v.embryoTimeout, true)
+    view.setUint32(at + 8, v.tcpTimeout, true)
+    view.setUint32(at + 12, v.closingTimeout, true)
+    view.setUint32(at + 16, v.udpTimeout, true)
+    view.setUint32(at + 20, v.icmpTimeout, true)
+    view.setUint32(at + 24, v.otherTimeout, true)
+    view.setUint32(at + 28, v.established, true)
+    view.setUint32(at + 32, v.closing, true)
+    view.setUint32(at + 36, v.udp, true)
+    view.setUint32(at + 40, v.icmp, true)
+    view.setUint32(at + 44, v.other, true)
+    view.setUint32(at + 48, v.embryos, true)
+    view.setUint32(at + 52, v.expired, true)
+  },
+  (view, at) => ({
+    now: view.getUint32(at, true),
+    embryoTimeout: view.getUint32(at + 4, true),
+    tcpTimeout: view.getUint32(at + 8, true),
+    closingTimeout: view.getUint32(at + 12, true),
+    udpTimeout: view.getUint32(at + 16, true),
+    icmpTimeout: view.getUint32(at + 20, true),
+    otherTimeout: view.getUint32(at + 24, true),
+    established: view.getUint32(at + 28, true),
+    closing: view.getUint32(at + 32, true),
+    udp: view.getUint32(at + 36, true),
+    icmp: view.getUint32(at + 40, true),
+    other: view.getUint32(at + 44, true),
+    embryos: view.getUint32(at + 48, true),
+    expired: view.getUint32(at + 52, true),
+  }),
+)
+
 /** `struct metric`, 16 bytes. */
 export interface Metric {
   readonly packets: bigint
@@ -454,6 +507,30 @@ export const metric: Codec<Metric> = defineCodec(
   (view, at) => ({
     packets: view.getBigUint64(at, true),
     bytes: view.getBigUint64(at + 8, true),
+  }),
+)
+
+/** `struct purge`, 24 bytes. */
+export interface Purge {
+  readonly address: Address
+  readonly port: number
+  readonly protocol: number
+  readonly deleted: number
+}
+export const purge: Codec<Purge> = defineCodec(
+  24,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.address))
+    view.setUint16(at + 16, v.port, false)
+    view.setUint8(at + 18, v.protocol)
+    view.setUint8(at + 19, 0)
+    view.setUint32(at + 20, v.deleted, true)
+  },
+  (view, at) => ({
+    address: addressFromBytes(takeBytes(view, at, 16)),
+    port: view.getUint16(at + 16, false),
+    protocol: view.getUint8(at + 18),
+    deleted: view.getUint32(at + 20, true),
   }),
 )
 
@@ -500,6 +577,45 @@ export const serviceKey: Codec<ServiceKey> = defineCodec(
     port: view.getUint16(at + 16, false),
     protocol: view.getUint8(at + 18),
     scope: view.getUint8(at + 19),
+  }),
+)
+
+/** `struct socket_frontend`, 20 bytes. */
+export interface SocketFrontend {
+  readonly address: Address
+  readonly port: number
+}
+export const socketFrontend: Codec<SocketFrontend> = defineCodec(
+  20,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.address))
+    view.setUint16(at + 16, v.port, false)
+    view.setUint16(at + 18, 0, true)
+  },
+  (view, at) => ({
+    address: addressFromBytes(takeBytes(view, at, 16)),
+    port: view.getUint16(at + 16, false),
+  }),
+)
+
+/** `struct socket_key`, 32 bytes. */
+export interface SocketKey {
+  readonly cookie: bigint
+  readonly address: Address
+  readonly port: number
+}
+export const socketKey: Codec<SocketKey> = defineCodec(
+  32,
+  (view, at, v) => {
+    view.setBigUint64(at, v.cookie, true)
+    putBytes(view, at + 8, 16, addressToBytes(v.address))
+    view.setUint16(at + 24, v.port, false)
+    putBytes(view, at + 26, 6, new Uint8Array(6))
+  },
+  (view, at) => ({
+    cookie: view.getBigUint64(at, true),
+    address: addressFromBytes(takeBytes(view, at + 8, 16)),
+    port: view.getUint16(at + 24, false),
   }),
 )
 
@@ -607,6 +723,14 @@ export const maps = {
     key: serviceKey,
     value: service,
   } satisfies MapLayout<ServiceKey, Service>,
+  sockFrontends: {
+    name: 'sock_frontends',
+    type: 'lru_hash',
+    maxEntries: 65536,
+    flags: 0,
+    key: socketKey,
+    value: socketFrontend,
+  } satisfies MapLayout<SocketKey, SocketFrontend>,
 } as const
 
 /** Globals, in bytes of their section. */
