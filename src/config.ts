@@ -3,16 +3,14 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
+import { LOG_LEVELS, type LogLevel } from './observe/log.ts'
 
 export type RoutingMode = 'auto' | 'vxlan' | 'native'
-export type LogLevel = 'error' | 'warn' | 'info' | 'debug'
 
 export interface Config {
   readonly nodeName: string
-  /** Standalone: a directory of Kubernetes YAML instead of an API server. */
-  readonly manifests?: string
-  /** Only when running outside the cluster and without manifests. */
-  readonly kubeconfig?: string
+  /** A directory of Kubernetes YAML: the cluster's wishes. */
+  readonly manifests: string
   /** A directory on a bpffs: maps/ and links/ are made in it. */
   readonly bpfRoot: string
   readonly stateDir: string
@@ -49,13 +47,11 @@ interface Setting {
   readonly choices?: readonly string[]
 }
 
-const LEVELS: readonly LogLevel[] = ['error', 'warn', 'info', 'debug']
 const here = (path: string): string => resolve(import.meta.dirname, '..', path)
 
 const SETTINGS: readonly Setting[] = [
   { flag: 'node-name NAME', text: 'name of this Node', fallback: hostname() },
-  { flag: 'manifests DIR', text: 'run from a directory of Kubernetes YAML, without API server' },
-  { flag: 'kubeconfig FILE', text: 'kubeconfig of the API server (default: in-cluster)' },
+  { flag: 'manifests DIR', text: 'directory of Kubernetes YAML to run from' },
   { flag: 'bpf-root DIR', text: 'directory on a bpffs for pins', fallback: '/sys/fs/bpf/weir' },
   { flag: 'state-dir DIR', text: 'endpoints and addresses live here', fallback: '/var/lib/weir' },
   { flag: 'run-dir DIR', text: 'weir.sock lives here', fallback: '/run/weir' },
@@ -74,7 +70,7 @@ const SETTINGS: readonly Setting[] = [
   },
   { flag: 'http ADDR:PORT', text: '/healthz and /metrics', fallback: '127.0.0.1:9464' },
   { flag: 'object PATH', text: 'compiled datapath', fallback: here('bpf/out/weir.bpf.o') },
-  { flag: 'log-level LEVEL', text: 'least level logged', fallback: 'info', choices: LEVELS },
+  { flag: 'log-level LEVEL', text: 'least level logged', fallback: 'info', choices: LOG_LEVELS },
   { flag: 'uplink NAMES', text: 'devices, comma separated (default: of the default route)' },
   { flag: 'overlay-port PORT', text: 'UDP port of VXLAN', fallback: '8472' },
   { flag: 'overlay-vni VNI', text: 'VXLAN network identifier', fallback: '1' },
@@ -150,17 +146,14 @@ function validate(texts: ReadonlyMap<string, string>): Config {
   }
   const http = parseListen(texts.get('http') ?? '')
   if (!http) wrong('http', 'must be of the form ADDRESS:PORT')
-  if (texts.has('manifests') && texts.has('kubeconfig')) {
-    wrong('kubeconfig', 'there is no API server when --manifests is given')
-  }
+  if (!texts.has('manifests')) wrong('manifests', 'a directory of manifests must be given')
   const uplinks = (texts.get('uplink') ?? '').split(',').filter((name) => name !== '')
   if (uplinks.some((name) => name.length > 15 || /[\s/]/.test(name))) {
     wrong('uplink', 'not a list of device names')
   }
   const config = {
     nodeName,
-    ...optional('manifests', path('manifests')),
-    ...optional('kubeconfig', path('kubeconfig')),
+    manifests: path('manifests') ?? '',
     bpfRoot: path('bpf-root') ?? '',
     stateDir: path('state-dir') ?? '',
     runDir: path('run-dir') ?? '',

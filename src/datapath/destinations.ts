@@ -1,5 +1,5 @@
 // Keeps map `destinations` equal to the destinations table: which node has which addresses.
-import type { Address } from '../net/address.ts'
+import { parseAddress } from '../net/address.ts'
 import {
   type Prefix,
   parsePrefix,
@@ -13,13 +13,20 @@ import type { Destination } from '../tables/desired.ts'
 import { type EntryMap, writeChanged } from './entry-map.ts'
 import * as layout from './layout.gen.ts'
 
+const NO_ADDRESS = parseAddress('::')
+
 export type DestinationMap = EntryMap<layout.DestinationKey, layout.Destination>
 
-/** `bumpEpoch` is called after a batch that changed something, so that flows are decided again. */
-export function destinationOperations(
-  map: DestinationMap,
-  bumpEpoch: () => void,
-): Operations<Destination> {
+export interface DestinationOptions {
+  readonly map: DestinationMap
+  /** Called after a batch that changed something, so that flows are decided again. */
+  readonly bumpEpoch: () => void
+  /** This node's own: marked local, so that an address in them without a pod is refused. */
+  readonly podCidrs: readonly Prefix[]
+}
+
+export function destinationOperations(options: DestinationOptions): Operations<Destination> {
+  const { map, bumpEpoch, podCidrs } = options
   return {
     async update(rows) {
       const failures = new Map<string, Error>()
@@ -37,7 +44,8 @@ export function destinationOperations(
       return NO_FAILURES
     },
     async prune(rows) {
-      const wanted = new Set<string>(rows.map(({ prefix }) => prefix))
+      writeLocalDestinations(options)
+      const wanted = new Set<string>([...rows.map(({ prefix }) => prefix), ...podCidrs])
       const extra = [...map.entries()]
         .map(([key]) => key)
         .filter((key) => !wanted.has(toPrefix(key)))
@@ -45,6 +53,17 @@ export function destinationOperations(
       if (extra.length > 0) bumpEpoch()
     },
   }
+}
+
+/** To be called once before packets come, and repeated by prune. */
+export function writeLocalDestinations({ map, bumpEpoch, podCidrs }: DestinationOptions): void {
+  const flags = layout.DestinationFlags.LOCAL
+  const node = NO_ADDRESS
+  const { written } = writeChanged(
+    map,
+    podCidrs.map((prefix) => [toKey(prefix), { node, flags }] as const),
+  )
+  if (written > 0) bumpEpoch()
 }
 
 function deleteHeld(map: DestinationMap, rows: readonly Destination[]): number {
@@ -72,12 +91,13 @@ function toPrefix({ address, prefixLength: length }: layout.DestinationKey): Pre
   return parsePrefix(`${address}/${address.includes(':') ? length : length - 96}`)
 }
 
-/** What the map holds, for showing and for drift. */
+/** What the map holds of other nodes, for showing and for drift. */
 export function readDestinations(map: DestinationMap): ActualDestination[] {
-  const { OVERLAY, NODE, ON_LINK } = layout.DestinationFlags
-  return [...map.entries()].map(([key, { node, flags }]) => ({
+  const { OVERLAY, NODE, ON_LINK, LOCAL } = layout.DestinationFlags
+  const entries = [...map.entries()].filter(([, { flags }]) => (flags & LOCAL) === 0)
+  return entries.map(([key, { node, flags }]) => ({
     prefix: toPrefix(key),
-    nodeAddress: node as Address,
+    nodeAddress: node,
     routing: flags & OVERLAY ? 'vxlan' : 'native',
     kind: flags & NODE ? 'node' : 'pods',
     onLink: (flags & ON_LINK) !== 0,

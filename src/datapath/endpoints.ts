@@ -4,7 +4,13 @@
 
 import type { Library } from '../libbpf/library.ts'
 import type { Address } from '../net/address.ts'
-import { createVeth, deleteLinkRequest, linkByName, listLinks } from '../netlink/links.ts'
+import {
+  createVeth,
+  deleteLink,
+  deleteLinkRequest,
+  linkByName,
+  listLinks,
+} from '../netlink/links.ts'
 import type { Request } from '../netlink/message.ts'
 import { Netlink } from '../netlink/netlink.ts'
 import { writeSysctl } from '../netlink/sysctl.ts'
@@ -116,10 +122,9 @@ export class Endpoints implements Operations<Endpoint> {
     const netlink = Netlink.open(this.#options.library, row.netns)
     try {
       const inside = linkByName(netlink, row.ifName)
-      if (!inside || inside.ifindex !== host.peerIfindex || inside.mac !== row.mac) {
-        throw new Error(
-          `Cannot attach ${row.ifName} of ${row.netns}: ${row.hostIfName} leads elsewhere`,
-        )
+      if (inside?.ifindex !== host.peerIfindex || inside?.mac !== row.mac) {
+        this.#replaceVeth(work)
+        return
       }
       const requests = podRequests(row, inside.ifindex, this.#options.gateways)
       const errors = netlink.transact(requests)
@@ -132,6 +137,18 @@ export class Endpoints implements Operations<Endpoint> {
     } finally {
       netlink.close()
     }
+  }
+
+  /** An older attachment of the same name goes, as its pod's namespace has gone. */
+  #replaceVeth(work: Work): void {
+    const { row, host, created } = work
+    if (!host || created) {
+      throw new Error(`Cannot attach ${row.ifName} of ${row.netns}: it is not the veth just made`)
+    }
+    deleteLink(this.#options.netlink, host.ifindex)
+    delete work.host
+    this.#createVeth(work)
+    this.#configurePod(work)
   }
 
   #configureHosts(works: readonly Work[]): void {

@@ -8,6 +8,7 @@ import type { ActualFrontend } from '../tables/actual.ts'
 import type { Backend, Frontend } from '../tables/desired.ts'
 import { frontendKey } from '../tables/tables.ts'
 import type { EntryMap } from './entry-map.ts'
+import type { Purged } from './flow-gc.ts'
 import type * as layout from './layout.gen.ts'
 
 export type ServiceMap = EntryMap<layout.ServiceKey, layout.Service>
@@ -22,6 +23,13 @@ interface Held {
   readonly backends: readonly Backend[]
 }
 
+export interface ServicesOptions {
+  /** How long a replaced set stays; a program runs far shorter than the default, a second. */
+  readonly graceMs?: number
+  /** Ends the flows to a backend that is gone; called for UDP, whose flows never end by themselves. */
+  readonly purge?: (gone: Purged) => void
+}
+
 interface Plan extends Held {
   readonly row: Frontend
   readonly before: Held | undefined
@@ -30,17 +38,16 @@ interface Plan extends Held {
 export class Services implements Operations<Frontend> {
   readonly #services: ServiceMap
   readonly #backends: BackendMap
-  readonly #graceMs: number
+  readonly #options: ServicesOptions
   readonly #held = new Map<string, Held>()
   readonly #ids: Numbers = new Numbers()
   readonly #setIds: Numbers = new Numbers()
   readonly #retired = new Set<NodeJS.Timeout>()
 
-  /** `graceMs`: how long a replaced set stays; a program runs far shorter than a second. */
-  constructor(services: ServiceMap, backends: BackendMap, graceMs = 1000) {
+  constructor(services: ServiceMap, backends: BackendMap, options: ServicesOptions = {}) {
     this.#services = services
     this.#backends = backends
-    this.#graceMs = graceMs
+    this.#options = options
   }
 
   /** Takes over ids and sets from the pinned maps, so that the first round changes nothing. */
@@ -89,6 +96,7 @@ export class Services implements Operations<Frontend> {
       this.#held.delete(name)
       this.#ids.free(held.id)
       this.#retire(held)
+      this.#purge(held, [])
     }
     return NO_FAILURES
   }
@@ -175,7 +183,9 @@ export class Services implements Operations<Frontend> {
       }
       const { key, id, setId, backends } = plan
       this.#held.set(frontendKey(plan.row), { key, id, setId, backends })
-      if (plan.before) this.#retire(plan.before)
+      if (!plan.before) return
+      this.#retire(plan.before)
+      this.#purge(plan.before, backends)
     })
   }
 
@@ -186,13 +196,22 @@ export class Services implements Operations<Frontend> {
     if (!plan.before) this.#ids.free(plan.id)
   }
 
+  #purge({ key, backends }: Held, now: readonly Backend[]): void {
+    const { purge } = this.#options
+    if (!purge || protocolOf(key.protocol) !== 'UDP') return
+    const kept = new Set(now.map(({ address, port }) => `${address} ${port}`))
+    for (const { address, port } of backends) {
+      if (!kept.has(`${address} ${port}`)) purge({ address, port, protocol: 'UDP' })
+    }
+  }
+
   #retire({ setId, backends }: Held): void {
     if (setId === 0) return
     const timer = setTimeout(() => {
       this.#retired.delete(timer)
       this.#backends.deleteMany(setEntries(setId, backends).map(([key]) => key))
       this.#setIds.free(setId)
-    }, this.#graceMs)
+    }, this.#options.graceMs ?? 1000)
     timer.unref()
     this.#retired.add(timer)
   }

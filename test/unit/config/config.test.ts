@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { ConfigError, readConfig } from '../../../src/config.ts'
 
 test('readConfig() fills in defaults', () => {
-  const config = readConfig(['--node-name', 'a'], {})
+  const config = readConfig(['--node-name', 'a', '--manifests', '/m'], {})
   assert.equal(config.bpfRoot, '/sys/fs/bpf/weir')
   assert.equal(config.routing, 'auto')
   assert.equal(config.socketServices, true)
@@ -14,7 +14,12 @@ test('readConfig() fills in defaults', () => {
 })
 
 test('readConfig() takes the environment, and flags win over it', () => {
-  const env = { WEIR_NODE_NAME: 'from-env', WEIR_ROUTING: 'vxlan', WEIR_SOCKET_SERVICES: 'false' }
+  const env = {
+    WEIR_MANIFESTS: '/m',
+    WEIR_NODE_NAME: 'from-env',
+    WEIR_ROUTING: 'vxlan',
+    WEIR_SOCKET_SERVICES: 'false',
+  }
   const config = readConfig(['--routing', 'native', '--uplink', 'eth0,eth1', '--mtu', '1400'], env)
   assert.equal(config.nodeName, 'from-env')
   assert.equal(config.routing, 'native')
@@ -24,7 +29,18 @@ test('readConfig() takes the environment, and flags win over it', () => {
 })
 
 test('readConfig() reports everything wrong at once', () => {
-  const argv = ['--node-name', 'Big', '--routing', 'magic', '--http', 'nowhere', '--mtu', '-1']
+  const argv = [
+    '--manifests',
+    '/m',
+    '--node-name',
+    'Big',
+    '--routing',
+    'magic',
+    '--http',
+    'nowhere',
+    '--mtu',
+    '-1',
+  ]
   assert.throws(
     () => readConfig(argv, {}),
     (error: Error) => {
@@ -47,7 +63,12 @@ test('readConfig() refuses an unknown flag in one sentence', () => {
 })
 
 test('readConfig() reads IPv6 and bare-port listen addresses', () => {
-  const at = (http: string) => readConfig(['--node-name', 'a', '--http', http], {}).http
+  const at = (http: string) =>
+    readConfig(['--manifests', '/m', '--node-name', 'a', '--http', http], {}).http
   assert.deepEqual(at('[::1]:80'), { host: '::1', port: 80 })
   assert.deepEqual(at(':80'), { host: '::', port: 80 })
+})
+
+test('readConfig() asks for the manifests', () => {
+  assert.throws(() => readConfig(['--node-name', 'a'], {}), /--manifests "": a directory/)
 })

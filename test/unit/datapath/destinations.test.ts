@@ -22,7 +22,8 @@ function row(prefix: string, over: Partial<Destination> = {}): Destination {
 function build() {
   const map = new MemoryMap<layout.DestinationKey, layout.Destination>('destinations')
   const epochs = { bumps: 0 }
-  const operations = destinationOperations(map, () => epochs.bumps++)
+  const podCidrs = [parsePrefix('10.0.1.0/24')]
+  const operations = destinationOperations({ map, bumpEpoch: () => epochs.bumps++, podCidrs })
   return { map, epochs, operations }
 }
 
@@ -47,12 +48,14 @@ test('destinations bump the epoch once a batch, and never for nothing', async ()
   const rows = [row('10.0.2.0/24'), row('10.0.3.0/24')]
   await operations.update(rows)
   assert.equal(epochs.bumps, 1)
+  await operations.prune?.(rows)
+  assert.equal(epochs.bumps, 2, 'the local podCIDR was written')
   await operations.update(rows)
   await operations.prune?.(rows)
-  assert.equal(epochs.bumps, 1)
-  await operations.delete(rows)
-  await operations.delete(rows)
   assert.equal(epochs.bumps, 2)
+  await operations.delete(rows)
+  await operations.delete(rows)
+  assert.equal(epochs.bumps, 3)
 })
 
 test('destinations that cannot be reached fail with their sentence and have no entry', async () => {
@@ -64,7 +67,7 @@ test('destinations that cannot be reached fail with their sentence and have no e
   assert.equal(map.size, 1)
 })
 
-test('destinations are pruned to the wanted rows', async () => {
+test('destinations are pruned to the wanted rows and the local podCIDR', async () => {
   const { map, operations } = build()
   await operations.update([row('10.0.2.0/24'), row('fd00:2::/64')])
   await operations.prune?.([row('fd00:2::/64')])
@@ -72,4 +75,5 @@ test('destinations are pruned to the wanted rows', async () => {
     readDestinations(map).map(({ prefix }) => prefix),
     ['fd00:2::/64'],
   )
+  assert.equal(map.size, 2)
 })

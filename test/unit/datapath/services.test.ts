@@ -24,8 +24,11 @@ function frontend(over: Partial<Frontend> = {}): Frontend {
 function build(backendRoom?: number) {
   const services = new MemoryMap<layout.ServiceKey, layout.Service>('services')
   const backends = new MemoryMap<layout.BackendKey, layout.Backend>('backends', backendRoom)
-  const operations = new Services(services, backends, 5)
-  return { services, backends, operations }
+  const purged: string[] = []
+  const purge = ({ address, port }: { address: string; port: number }) =>
+    purged.push(`${address} ${port}`)
+  const operations = new Services(services, backends, { graceMs: 5, purge })
+  return { services, backends, operations, purged }
 }
 
 test('Services.update() writes the backends before the frontend that names them', async () => {
@@ -93,7 +96,7 @@ test('Services.restore() takes over ids and sets, so that the first round change
   const first = build()
   await first.operations.update([frontend(), frontend({ port: 443 })])
   const before = readFrontends(first.services, first.backends)
-  const second = new Services(first.services, first.backends, 5)
+  const second = new Services(first.services, first.backends, { graceMs: 5 })
   second.restore()
   first.services.journal.length = 0
   first.backends.journal.length = 0
@@ -141,4 +144,14 @@ test('Services.update() fails only the frontend whose set finds no room, and lea
     frontend({ port: 443, backends: [backend('10.0.1.5')] }),
   ])
   assert.equal(retried.size, 0)
+})
+
+test('Services ends the flows of UDP backends that are gone, and leaves those of TCP', async () => {
+  const { operations, purged } = build()
+  const udp = frontend({ protocol: 'UDP', port: 53 })
+  await operations.update([frontend(), udp])
+  await operations.update([frontend({ backends: [] }), { ...udp, backends: [backend('10.0.2.7')] }])
+  assert.deepEqual(purged, ['10.0.1.5 8080'])
+  await operations.delete([udp])
+  assert.deepEqual(purged, ['10.0.1.5 8080', '10.0.2.7 8080'])
 })

@@ -1,0 +1,227 @@
+// The datapath of one node, loaded and attached: what the reconcilers write to and what is read back.
+// Opening it again, in this process or the next, swaps programs without losing a packet; closing it
+// takes nothing away. Only removeAll() (remove.ts) does.
+import type { Logger } from 'pino'
+import type { Library } from '../libbpf/library.ts'
+import type { BpfObject } from '../libbpf/object.ts'
+import { type Address, parseAddress } from '../net/address.ts'
+import { listLinks } from '../netlink/links.ts'
+import { Netlink } from '../netlink/netlink.ts'
+import type { Operations } from '../state/reconciler.ts'
+import type { ActualEndpoint, ActualRoute, DatapathEvent, FlowCounts } from '../tables/actual.ts'
+import type { Destination, Frontend, NodeRoute } from '../tables/desired.ts'
+import type { Endpoint, Node } from '../tables/intent.ts'
+import { findProblems } from './check-endpoint.ts'
+import { destinationOperations, writeLocalDestinations } from './destinations.ts'
+import { Endpoints, readEndpoints } from './endpoints.ts'
+import { KernelMap } from './entry-map.ts'
+import { bumpEpoch } from './epoch.ts'
+import { Events } from './events.ts'
+import { FlowCollector, purgeFlows } from './flow-gc.ts'
+import { ensureGateway, type GatewayDevices, type Gateways, gatewaysOf } from './gateway.ts'
+import { attachHooks, type Hook } from './hooks.ts'
+import * as layout from './layout.gen.ts'
+import { loadObject } from './loader.ts'
+import { hostRoute, nodeRouteOperations, type RouteContext, readNodeRoutes } from './node-routes.ts'
+import { pinsUnder, requireBpffs } from './pins.ts'
+import { Services } from './services.ts'
+import { nodeAddressOf, type Uplink } from './uplinks.ts'
+
+export interface DatapathOptions {
+  readonly library: Library
+  readonly log: Logger
+  /** This node's row: its addresses and podCIDRs. */
+  readonly node: Node
+  readonly uplinks: readonly Uplink[]
+  /** Bytes of IP packet in pods. */
+  readonly podMtu: number
+  readonly bpfRoot: string
+  readonly cgroupRoot: string
+  readonly object: string
+  readonly socketServices: boolean
+  /** Absent: routing is native throughout. */
+  readonly overlay?: { readonly port: number; readonly vni: number }
+  readonly maxFlows?: number
+}
+
+export class Datapath {
+  readonly gateways: Gateways
+  readonly uplinks: readonly Uplink[]
+  readonly endpoints: Operations<Endpoint>
+  readonly frontends: Operations<Frontend>
+  readonly destinations: Operations<Destination>
+  readonly nodeRoutes: Operations<NodeRoute>
+  readonly #netlink: Netlink
+  readonly #object: BpfObject
+  readonly #services: Services
+  readonly #events: Events
+  readonly #collector: FlowCollector
+  readonly #endpointMap: KernelMap<layout.EndpointKey, layout.Endpoint>
+  readonly #programs: {
+    fromPod: ReturnType<BpfObject['program']>
+    toPod: ReturnType<BpfObject['program']>
+  }
+  readonly #routeContext: RouteContext
+
+  /** Loads, attaches and restores. Throws with the datapath as it was before, or partly swapped. */
+  static async open(options: DatapathOptions): Promise<Datapath> {
+    requireBpffs(options.bpfRoot)
+    const netlink = Netlink.open(options.library)
+    const gateways = gatewaysOf(options.node.podCidrs)
+    const devices = ensureGateway(netlink, {
+      gateways,
+      podMtu: options.podMtu,
+      uplinkMtu: Math.min(...options.uplinks.map(({ mtu }) => mtu)),
+      ...(options.overlay ? { overlayPort: options.overlay.port } : {}),
+    })
+    const pins = pinsUnder(options.bpfRoot)
+    const object = loadObject({
+      library: options.library,
+      object: options.object,
+      config: programConfig(options, gateways, devices),
+      maps: pins.maps,
+      log: options.log,
+      ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
+    })
+    const datapath = new Datapath(options, { netlink, object, gateways, devices })
+    datapath.#restore(options.node)
+    pins.links.create()
+    await attachHooks(hooksOf(options, object, devices), {
+      library: options.library,
+      pins: pins.links,
+      program: (name) => object.program(name),
+      log: options.log,
+    })
+    return datapath
+  }
+
+  private constructor(
+    { library, node, uplinks, log }: DatapathOptions,
+    opened: { netlink: Netlink; object: BpfObject; gateways: Gateways; devices: GatewayDevices },
+  ) {
+    const { netlink, object, gateways, devices } = opened
+    const epoch = object.map('.data.epoch')
+    const bump = () => bumpEpoch(epoch)
+    this.gateways = gateways
+    this.uplinks = uplinks
+    this.#netlink = netlink
+    this.#object = object
+    this.#programs = { fromPod: object.program('from_pod'), toPod: object.program('to_pod') }
+    const { podCidrs } = node
+    this.#routeContext = { hostIfindex: devices.host.ifindex, gateways, uplinks, podCidrs }
+    this.#endpointMap = new KernelMap(object.map('endpoints'), layout.maps.endpoints)
+    const purgeProgram = object.program('flow_purge')
+    this.#services = new Services(
+      new KernelMap(object.map('services'), layout.maps.services),
+      new KernelMap(object.map('backends'), layout.maps.backends),
+      { purge: (gone) => purgeFlows(purgeProgram, gone) },
+    )
+    this.endpoints = new Endpoints({
+      ...{ library, netlink, gateways, bumpEpoch: bump },
+      map: this.#endpointMap,
+      programs: this.#programs,
+    })
+    this.frontends = this.#services
+    const destinations = {
+      map: new KernelMap(object.map('destinations'), layout.maps.destinations),
+      bumpEpoch: bump,
+      podCidrs,
+    }
+    writeLocalDestinations(destinations)
+    this.destinations = destinationOperations(destinations)
+    this.nodeRoutes = nodeRouteOperations(netlink, () => this.#routeContext)
+    this.#events = new Events(library, object.map('events'))
+    this.#collector = new FlowCollector(object.program('flow_gc'), log)
+    // Programs may decide differently now: what was decided by the ones before is decided again.
+    bump()
+  }
+
+  /** Before the first round: then that round changes nothing that flows. */
+  #restore({ podCidrs }: Node): void {
+    this.#services.restore()
+    this.#netlink.run(...podCidrs.map((prefix) => hostRoute(prefix, this.#routeContext)))
+  }
+
+  /** What the kernel lacks of an endpoint, one sentence each. */
+  async checkEndpoint(row: Endpoint): Promise<string[]> {
+    const context = { netlink: this.#netlink, map: this.#endpointMap, programs: this.#programs }
+    return findProblems(row, { ...context, gateways: this.gateways })
+  }
+
+  readEndpoints(): ActualEndpoint[] {
+    return readEndpoints(this.#endpointMap, this.#netlink)
+  }
+
+  readNodeRoutes(): ActualRoute[] {
+    const names = new Map(listLinks(this.#netlink).map(({ ifindex, name }) => [ifindex, name]))
+    return readNodeRoutes(this.#netlink, this.#routeContext, (index) => names.get(index) ?? '')
+  }
+
+  /** As of the collector's last run; undefined before the first. */
+  get flowCounts(): FlowCounts | undefined {
+    return this.#collector.counts
+  }
+
+  /** Calls back for every drop until the answered function is called. */
+  subscribeEvents(listener: (event: DatapathEvent) => void): () => void {
+    return this.#events.subscribe(listener)
+  }
+
+  /** Lets go of everything held in this process. Packets notice nothing. */
+  close(): void {
+    this.#collector.stop()
+    this.#events.close()
+    this.#services.stop()
+    this.#object.close()
+    this.#netlink.close()
+  }
+}
+
+const NO_ADDRESS = parseAddress('::')
+
+function programConfig(
+  { node, uplinks, overlay, socketServices }: DatapathOptions,
+  gateways: Gateways,
+  { host, overlay: device }: GatewayDevices,
+): layout.Config {
+  const [uplink] = uplinks
+  if (!uplink) throw new Error('Cannot open the datapath: there is no uplink')
+  const own = (family: 4 | 6): Address =>
+    nodeAddressOf(family, node.addresses, uplinks) ?? NO_ADDRESS
+  return {
+    gateway4: gateways[4] ?? NO_ADDRESS,
+    gateway6: gateways[6] ?? NO_ADDRESS,
+    node4: own(4),
+    node6: own(6),
+    hostIfindex: host.ifindex,
+    uplinkIfindex: uplink.ifindex,
+    overlayIfindex: device?.ifindex ?? 0,
+    overlayVni: overlay?.vni ?? 0,
+    uplinkMtu: uplink.mtu,
+    overlayPort: overlay?.port ?? 0,
+    hostMac: host.mac,
+    uplinkMac: uplink.mac,
+    socketServices: socketServices ? 1 : 0,
+  }
+}
+
+/** Every hook this configuration wants; what is attached beyond them is detached. */
+function hooksOf(
+  { uplinks, cgroupRoot, socketServices }: DatapathOptions,
+  object: BpfObject,
+  { host, overlay }: GatewayDevices,
+): Hook[] {
+  const tcx = (program: string, direction: 'ingress' | 'egress', device: string, ifindex: number) =>
+    ({ kind: 'tcx', program, direction, device, ifindex }) as const
+  const sockets = socketServices ? object.programs : []
+  return [
+    ...uplinks.map(({ name, ifindex }) => tcx('from_uplink', 'ingress', name, ifindex)),
+    tcx('from_host', 'egress', 'weir_host', host.ifindex),
+    ...(overlay ? [tcx('from_overlay', 'ingress', 'weir_vxlan', overlay.ifindex)] : []),
+    ...sockets.flatMap(({ name, section }): Hook[] => {
+      const [kind, attachType] = section.split('/')
+      if (kind !== 'cgroup' || !attachType) return []
+      return [{ kind, program: name, cgroupPath: cgroupRoot, attachType: attachType as never }]
+    }),
+  ]
+}

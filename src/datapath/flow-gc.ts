@@ -1,0 +1,108 @@
+// Runs the collector of ended connections and remembers what it counted. It comes around sooner when
+// much expires and later when nothing does: an idle node is left in peace.
+import type { Logger } from 'pino'
+import type { Program } from '../libbpf/program.ts'
+import type { Address } from '../net/address.ts'
+import { type Protocol, protocolNumber } from '../net/protocol.ts'
+import type { FlowCounts } from '../tables/actual.ts'
+import * as layout from './layout.gen.ts'
+
+/**
+ * Seconds without a packet after which a pair goes. TCP's outlasts the two hours after which the
+ * kernel's keepalive begins; the others are those of the kernel's conntrack, rounded.
+ */
+const TIMEOUTS = {
+  embryoTimeout: 60,
+  tcpTimeout: 8000,
+  closingTimeout: 10,
+  udpTimeout: 120,
+  icmpTimeout: 30,
+  otherTimeout: 600,
+} as const
+
+/** What the program fills in; `now` of 0 is the kernel's. */
+const ZEROES = {
+  now: 0,
+  established: 0,
+  closing: 0,
+  udp: 0,
+  icmp: 0,
+  other: 0,
+  embryos: 0,
+  expired: 0,
+} as const
+
+const SHORTEST_MS = 1000
+const LONGEST_MS = 30_000
+
+/** Ends the service flows to a backend that is gone: their next packet chooses anew. */
+export function purgeFlows(program: Program, { address, port, protocol }: Purged): void {
+  const purge = { address, port, protocol: protocolNumber(protocol), deleted: 0 }
+  program.testRun({ context: layout.purge.toBytes(purge) })
+}
+
+export interface Purged {
+  readonly address: Address
+  readonly port: number
+  readonly protocol: Protocol
+}
+
+/** The wait before the next run: halved when a quarter of what was seen had expired, else longer. */
+export function nextIntervalMs(intervalMs: number, counts: FlowCounts): number {
+  const { established, closing, embryos, expired } = counts
+  const seen = established + closing + embryos + expired
+  const busy = expired * 4 > seen
+  return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, busy ? intervalMs / 2 : intervalMs * 1.5))
+}
+
+export class FlowCollector {
+  readonly #program: Program
+  readonly #log: Logger
+  #timer: NodeJS.Timeout | undefined
+  #intervalMs = SHORTEST_MS
+  #counts: FlowCounts | undefined
+  #failed = false
+
+  /** Runs from now on until stopped. */
+  constructor(program: Program, log: Logger) {
+    this.#program = program
+    this.#log = log
+    this.#schedule()
+  }
+
+  /** As of the last run; undefined before the first. */
+  get counts(): FlowCounts | undefined {
+    return this.#counts
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => {
+      this.#run()
+      this.#schedule()
+    }, this.#intervalMs)
+    this.#timer.unref()
+  }
+
+  #run(): void {
+    try {
+      this.#counts = collect(this.#program)
+      this.#intervalMs = nextIntervalMs(this.#intervalMs, this.#counts)
+      this.#failed = false
+    } catch (error) {
+      // Once per transition: the table only fills up, and that is counted by itself.
+      if (!this.#failed) this.#log.warn({ err: error }, 'Cannot collect ended flows')
+      this.#failed = true
+      this.#intervalMs = LONGEST_MS
+    }
+  }
+}
+
+function collect(program: Program): FlowCounts {
+  const { context } = program.testRun({ context: layout.gc.toBytes({ ...TIMEOUTS, ...ZEROES }) })
+  const { established, udp, icmp, other, closing, embryos, expired } = layout.gc.fromBytes(context)
+  return { established: established + udp + icmp + other, closing, embryos, expired }
+}

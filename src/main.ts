@@ -1,0 +1,183 @@
+// weir-agent: builds every part, starts them in order, stops them in reverse. The datapath is opened
+// once this node's row is known and outlives the agent: stopping takes nothing away from the kernel.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ApiServer } from './api/server.ts'
+import type { ApiSources } from './api/sources.ts'
+import { cniCallFromHttp } from './cni/http.ts'
+import { CniServer } from './cni/server.ts'
+import { type Config, ConfigError, readConfig } from './config.ts'
+import type { Datapath } from './datapath/datapath.ts'
+import {
+  countLostEvents,
+  countPackets,
+  listDestinations,
+  listFrontends,
+  listMaps,
+} from './datapath/inspect.ts'
+import type { Source } from './kube/source.ts'
+import { StandaloneSource } from './kube/standalone/source.ts'
+import { openLibrary } from './libbpf/library.ts'
+import { NodeDatapath } from './node-datapath.ts'
+import { serveHttp } from './observe/http.ts'
+import { createLogger, type Logger, roomLogger } from './observe/log.ts'
+import { Metrics } from './observe/metrics.ts'
+import { type Operations, Reconciler } from './state/reconciler.ts'
+import type { Table } from './state/table.ts'
+import { createTables, type Tables } from './tables/tables.ts'
+
+async function main(): Promise<void> {
+  const config = readConfig(process.argv.slice(2), process.env)
+  const log = createLogger({ level: config.logLevel, nodeName: config.nodeName })
+  const told = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve)
+  })
+  const stop = await start(config, log)
+  log.info({ signal: await told }, 'Agent stops, the datapath stays')
+  await stop()
+}
+
+/** Answers the way to stop everything that was started, in reverse. */
+async function start(config: Config, log: Logger): Promise<() => Promise<void>> {
+  const library = openLibrary({
+    engine: config.ffi,
+    ...(config.library === undefined ? {} : { path: config.library }),
+  })
+  const tables = createTables()
+  const source = createSource(config, tables, roomLogger(log, 'kube'))
+  const node = new NodeDatapath({ config, library, tables, log: roomLogger(log, 'datapath') })
+  const inspected = { library, bpfRoot: config.bpfRoot }
+  const actual: ApiSources['actual'] = {
+    endpoints: () => opened(node).readEndpoints(),
+    routes: () => opened(node).readNodeRoutes(),
+    flows: () => node.current?.flowCounts,
+    frontends: () => listFrontends(inspected),
+    destinations: () => listDestinations(inspected),
+    maps: () => listMaps(inspected),
+    packets: () => countPackets(inspected),
+  }
+  const metrics = new Metrics(VERSION, {
+    ...actual,
+    tables: () => Object.values(tables),
+    eventsLost: () => countLostEvents(inspected),
+    source: () => sourceState(source),
+  })
+  const reconcilers = createReconcilers(tables, node, { metrics, log: roomLogger(log, 'state') })
+  const cni = new CniServer({
+    endpoints: tables.endpoints,
+    settled: (key) => reconcilers.endpoints.settled(key),
+    ownNode: () => tables.nodes.get(config.nodeName),
+    podMtu: () => node.podMtu,
+    notReady: () => node.problem,
+    checkEndpoint: async (row) => opened(node).checkEndpoint(row),
+    stateDir: config.stateDir,
+    log: roomLogger(log, 'cni'),
+  })
+  const startedAtMs = Date.now()
+  const problems = () => (node.problem === undefined ? [] : [`Cannot take pods: ${node.problem}`])
+
+  await source.start()
+  cni.start()
+  for (const reconciler of Object.values(reconcilers)) reconciler.start()
+  const api = await ApiServer.listen(join(config.runDir, 'weir.sock'), {
+    tables,
+    actual,
+    facts: () => ({
+      ...{ version: VERSION, pid: process.pid, startedAtMs, problems: problems() },
+      ...{ routing: config.routing, socketServices: config.socketServices },
+      ...node.facts(),
+      source: sourceState(source),
+    }),
+    handleCni: (headers, body) => cni.handle(cniCallFromHttp(headers, body)),
+    observeCni: metrics.observeCni,
+    subscribeEvents: (listener) => node.subscribeEvents(listener),
+    log: roomLogger(log, 'api'),
+  })
+  const http = await serveHttp(config.http, {
+    metrics,
+    health: () => ({ ok: problems().length === 0, problems: problems() }),
+  })
+  log.info({ version: VERSION, http: `${http.address}:${http.port}` }, 'Agent runs')
+  await node.start(() => {
+    for (const reconciler of Object.values(reconcilers)) reconciler.resync()
+  })
+
+  return async () => {
+    await http.close()
+    await api.close()
+    cni.stop()
+    await node.stop()
+    for (const reconciler of Object.values(reconcilers)) await reconciler.stop()
+    await source.stop()
+    node.close()
+  }
+}
+
+const VERSION = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+).version
+
+function createSource(config: Config, tables: Tables, log: Logger): Source {
+  return new StandaloneSource({ directory: config.manifests, tables, log })
+}
+
+function sourceState(source: Source) {
+  const { kind, location, synced, lastSyncAt, errors } = source.health()
+  return {
+    kind,
+    location,
+    initialized: synced,
+    ageMs: lastSyncAt === undefined ? 0 : Date.now() - lastSyncAt,
+    errors: errors.map(({ where, message }) => (where ? `${where}: ${message}` : message)),
+  }
+}
+
+/** One per desired table; they wait for the datapath by themselves. */
+function createReconcilers(
+  tables: Tables,
+  node: NodeDatapath,
+  { metrics, log }: { metrics: Metrics; log: Logger },
+) {
+  const onError = (table: string, key: string, error: Error | undefined): void => {
+    if (error) log.warn({ table, key, err: error }, 'A row failed and is retried')
+    else log.info({ table, key }, 'A row that failed is well again')
+  }
+  const options = { onError, onRound: metrics.observeRound }
+  const reconcile = <Row extends object>(
+    table: Table<Row>,
+    pick: (datapath: Datapath) => Operations<Row>,
+  ) => new Reconciler(table, whenOpen(node, pick), options)
+  return {
+    endpoints: reconcile(tables.endpoints, ({ endpoints }) => endpoints),
+    frontends: reconcile(tables.frontends, ({ frontends }) => frontends),
+    destinations: reconcile(tables.destinations, ({ destinations }) => destinations),
+    nodeRoutes: reconcile(tables.nodeRoutes, ({ nodeRoutes }) => nodeRoutes),
+  }
+}
+
+function whenOpen<Row>(
+  node: NodeDatapath,
+  pick: (datapath: Datapath) => Operations<Row>,
+): Operations<Row> {
+  return {
+    update: async (rows) => pick(await node.opened()).update(rows),
+    delete: async (rows) => pick(await node.opened()).delete(rows),
+    prune: async (rows) => pick(await node.opened()).prune?.(rows),
+  }
+}
+
+function opened(node: NodeDatapath): Datapath {
+  if (node.current) return node.current
+  throw new Error(`Cannot read the datapath: ${node.problem ?? 'it is not open'}`)
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    // Settings errors are for a person at a terminal: the sentences alone.
+    console.error(error instanceof ConfigError ? error.message : error)
+    process.exit(1)
+  },
+)
