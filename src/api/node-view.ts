@@ -94,8 +94,9 @@ function destinationWanted(row: Destination): Partial<ActualDestination> | undef
   return { nodeAddress, routing, kind, onLink }
 }
 
-function routeWanted({ nextHop }: NodeRoute): Partial<ActualRoute> {
-  return { gateway: nextHop }
+/** Through weir_host the device says it all: the next hop there is nobody's address. */
+function routeWanted({ routing, nextHop }: NodeRoute): Partial<ActualRoute> {
+  return routing === 'vxlan' ? { interfaceName: 'weir_host' } : { gateway: nextHop }
 }
 
 function routingOf(destinations: Table<Destination>, nodeName: string): Routing | 'none' {

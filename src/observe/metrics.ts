@@ -22,7 +22,7 @@ export class Metrics {
     this.#readings = readings
     this.#instruments = createInstruments(this.#registry)
     this.#instruments.version.set({ version }, 1)
-    // The event loop is sampled ten times a second, not the default hundred: an idle agent should sleep.
+    // The event loop is sampled ten times a second, not a hundred: an idle agent should sleep.
     collectDefaultMetrics({
       register: this.#registry,
       prefix: 'weir_',

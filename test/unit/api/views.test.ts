@@ -40,7 +40,7 @@ test('endpointViews() is missing without entries, stale with half of them or wro
   assert.deepEqual(wrong[0]?.differences, ['10.0.1.5: mtu is 1500, not 1450'])
 })
 
-test('endpointViews() names an entry that nobody asked for, and one whose interface is gone', () => {
+test('endpointViews() names an entry nobody asked for, and one without its interface', () => {
   const { hostIfName: _, ...gone } = actualEndpoint('10.0.1.9', { id: 9 })
   const [view] = endpointViews(endpointEntries(), [gone])
   assert.equal(view?.drift, 'extra')
