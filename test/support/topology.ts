@@ -198,6 +198,7 @@ function destinationRows(s: Side): Rows<layout.DestinationKey, layout.Destinatio
     row(s.podA, s.node, LOCAL),
     row(s.overlayPod, s.overlayNode, OVERLAY),
     row(s.overlayGateway, s.overlayNode, OVERLAY | NODE, 128),
+    row(s.overlayNode, s.overlayNode, OVERLAY | NODE, 128),
     row(s.neighbourPod, s.neighbourNode, ON_LINK),
     row(s.neighbourNode, s.neighbourNode, NODE | ON_LINK, 128),
     row(s.routedPod, s.routedNode, 0),

@@ -9,7 +9,8 @@ import { BpfObject } from '../../src/libbpf/object.ts'
 import type { Program } from '../../src/libbpf/program.ts'
 import { type MapRows, testConfig, topologyRows } from './topology.ts'
 
-export const OBJECT_PATH = new URL('../../bpf/out/weir.bpf.o', import.meta.url).pathname
+export const OBJECT_PATH =
+  process.env['WEIR_OBJECT'] ?? new URL('../../bpf/out/weir.bpf.o', import.meta.url).pathname
 
 /** TC verdicts as in linux/pkt_cls.h. */
 export const ACTION = { OK: 0, SHOT: 2, REDIRECT: 7 } as const

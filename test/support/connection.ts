@@ -1,0 +1,127 @@
+// A connection between pods of the test node, as steps and as the flow entries it must leave.
+import * as layout from '../../src/datapath/layout.gen.ts'
+import type { Address } from '../../src/net/address.ts'
+import type { Body, Packet } from '../../src/net/packet.ts'
+import { type ExpectedFlow, reverse, type Step } from './fixture.ts'
+import { frame, tcp, WAY } from './frames.ts'
+import { IFINDEX, MAC, MTU, type Side } from './topology.ts'
+
+export const PODS = {
+  podA: {
+    ifindex: IFINDEX.podA,
+    mac: MAC.podA,
+    hostMac: MAC.podAHost,
+    out: WAY.outOfA,
+    into: WAY.intoA,
+  },
+  podB: {
+    ifindex: IFINDEX.podB,
+    mac: MAC.podB,
+    hostMac: MAC.podBHost,
+    out: WAY.outOfB,
+    into: WAY.intoB,
+  },
+} as const
+export type PodName = keyof typeof PODS
+
+/** What a router leaves of a TTL of 64. */
+export const ROUTED: Partial<Packet> = { ttl: 63 }
+
+/** A pod's packet to any address, before it is known what becomes of it. */
+export function sent(
+  s: Side,
+  from: PodName,
+  to: Address,
+  body: Body,
+  more: Partial<Packet> = {},
+): Pick<Step, 'program' | 'on' | 'frame'> {
+  const { ifindex, out } = PODS[from]
+  return { program: 'from_pod', on: ifindex, frame: frame(out, s[from], to, body, more) }
+}
+
+/** A pod's packet that another pod of the node must get as it is, but for the TTL. */
+export function delivered(s: Side, from: PodName, to: PodName, body: Body): Step {
+  const out = frame(PODS[to].into, s[from], s[to], body, ROUTED)
+  return { ...sent(s, from, s[to], body), action: 'REDIRECT', out }
+}
+
+/** SYN and its answer: after these the pair is established. */
+export function handshake(s: Side): Step[] {
+  return [
+    delivered(s, 'podA', 'podB', tcp(1000, 8080, 'S')),
+    delivered(s, 'podB', 'podA', tcp(8080, 1000, 'SA')),
+  ]
+}
+
+export function tuple(
+  source: Address,
+  sourcePort: number,
+  destination: Address,
+  destinationPort: number,
+  protocol = 6,
+): layout.Tuple {
+  return { source, destination, sourcePort, destinationPort, protocol }
+}
+
+/** The flow entry of packets into a pod. */
+export function intoPod(name: PodName, from: number): Partial<layout.Flow> {
+  const { ifindex, mac, hostMac } = PODS[name]
+  const macs = { destinationMac: mac, sourceMac: hostMac }
+  const next = layout.FlowNext.ENDPOINT
+  return { next, fromIfindex: from, toIfindex: ifindex, mtu: MTU.pod, ...macs }
+}
+
+/** Both halves of pod A's untranslated connection to pod B. */
+export function pairAToB(
+  s: Side,
+  flags: number = layout.FlowFlags.SEEN_REPLY,
+  key: layout.Tuple = tuple(s.podA, 1000, s.podB, 8080),
+): [ExpectedFlow, ExpectedFlow] {
+  const back = reverse(key)
+  const forward = intoPod('podB', IFINDEX.podA)
+  const reply = intoPod('podA', IFINDEX.podB)
+  return [
+    { key, out: key, epoch: 1, serviceId: 0, flags, ...forward },
+    { key: back, out: back, epoch: 1, flags: flags | layout.FlowFlags.REVERSE, ...reply },
+  ]
+}
+
+export interface IcmpAnswer {
+  /** Type and code, IPv4 then IPv6. */
+  readonly v4: readonly [number, number]
+  readonly v6: readonly [number, number]
+  readonly mtu?: number
+}
+
+export const UNREACHABLE = {
+  port: { v4: [3, 3], v6: [1, 4] },
+  address: { v4: [3, 1], v6: [1, 3] },
+  route: { v4: [3, 0], v6: [1, 0] },
+} satisfies Record<string, IcmpAnswer>
+
+/** The gateway's complaint about a pod's packet: it quotes the IP header and the transport's start. */
+export function complaint(
+  s: Side,
+  from: PodName,
+  frameSent: Uint8Array,
+  about: IcmpAnswer,
+): Uint8Array {
+  const [type, code] = s.family === 4 ? about.v4 : about.v6
+  const ipBytes = s.family === 4 ? 20 : 40
+  const isTcp = frameSent[14 + (s.family === 4 ? 9 : 6)] === 6
+  const payload = frameSent.slice(14, 14 + ipBytes + (isTcp ? 20 : 8))
+  const body: Body = { kind: 'icmp', type, code, rest: about.mtu ?? 0, payload }
+  return frame(PODS[from].into, s.gateway, s[from], body, { dontFragment: true })
+}
+
+/** A pod's packet that the gateway refuses with a complaint; the drop is counted. */
+export function complained(
+  s: Side,
+  from: PodName,
+  to: Address,
+  body: Body,
+  about: IcmpAnswer,
+): Step {
+  const packet = sent(s, from, to, body)
+  return { ...packet, action: 'REDIRECT', out: complaint(s, from, packet.frame, about) }
+}
