@@ -1,10 +1,14 @@
 // Failures of the kernel as errors with the errno's name: "Cannot update map services: ENOENT (no
 // such file or directory)". Two classes, because callers branch on just these two.
+import { constants } from 'node:os'
 import { getSystemErrorMap } from 'node:util'
 
-// What the kernel (include/linux/errno.h) and libbpf answer although no libc knows it.
-const BEYOND_LIBC = new Map<number, readonly [string, string]>([
-  [524, ['ENOTSUPP', 'operation is not supported']],
+// Errors that libuv has no words for: from the kernel (include/linux/errno.h) and from libbpf.
+const MORE_ERRNOS: ReadonlyMap<number, readonly [name: string, text: string]> = new Map([
+  [constants.errno.ENOLINK, ['ENOLINK', 'the device or cgroup is gone']],
+  [constants.errno.ESTALE, ['ESTALE', 'it changed meanwhile']],
+  [constants.errno.EOPNOTSUPP, ['EOPNOTSUPP', 'operation not supported']],
+  [524, ['ENOTSUPP', 'operation not supported']],
   [4000, ['LIBELF', 'libelf failed']],
   [4001, ['FORMAT', 'not an object of the expected format']],
   [4003, ['ENDIAN', 'object has the other byte order']],
@@ -13,8 +17,10 @@ const BEYOND_LIBC = new Map<number, readonly [string, string]>([
 
 /** Name and sentence of a positive errno: ["E2BIG", "argument list too long"]. */
 export function describeErrno(errno: number): readonly [name: string, text: string] {
-  const described = getSystemErrorMap().get(-errno) ?? BEYOND_LIBC.get(errno)
-  return described ?? [`errno ${errno}`, 'unknown error']
+  const described = MORE_ERRNOS.get(errno) ?? getSystemErrorMap().get(-errno)
+  if (described !== undefined) return described
+  const [name] = Object.entries(constants.errno).find(([, value]) => value === errno) ?? []
+  return [name ?? `errno ${errno}`, 'the kernel refused']
 }
 
 export interface KernelErrorFacts {
