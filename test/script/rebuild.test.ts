@@ -1,0 +1,112 @@
+// Random changes to Services, slices and nodes, with maps that are full at times: once there is room, the
+// maps hold what a rebuild from nothing would put there, and nothing else.
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { wire } from '../../src/control/wire.ts'
+import { destinationOperations, readDestinations } from '../../src/datapath/destinations.ts'
+import type * as layout from '../../src/datapath/layout.gen.ts'
+import { readFrontends, Services } from '../../src/datapath/services.ts'
+import { parseAddress } from '../../src/net/address.ts'
+import { parsePrefix } from '../../src/net/prefix.ts'
+import { Reconciler } from '../../src/state/reconciler.ts'
+import { createTables, frontendKey, type Tables } from '../../src/tables/tables.ts'
+import { MemoryMap } from '../support/memory-map.ts'
+import { below, pick, randomFrom } from '../support/random.ts'
+
+const ROOM = 10_000
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+function build(t: TestContext) {
+  const tables = createTables()
+  const services = new MemoryMap<layout.ServiceKey, layout.Service>('services')
+  const backends = new MemoryMap<layout.BackendKey, layout.Backend>('backends')
+  const destinations = new MemoryMap<layout.DestinationKey, layout.Destination>('destinations')
+  const operations = new Services(services, backends, { graceMs: 0 })
+  const options = { retryMs: () => 0, batchSize: 2 }
+  const others = { map: destinations, bumpEpoch: () => {}, podCidrs: [] }
+  const reconcilers = [
+    new Reconciler(tables.frontends, operations, options),
+    new Reconciler(tables.destinations, destinationOperations(others), options),
+  ]
+  const onLinkPrefixes = [parsePrefix('192.168.0.0/24')]
+  const stop = wire(tables, { nodeName: 'node-1', routing: 'auto', onLinkPrefixes })
+  for (const reconciler of reconcilers) reconciler.start()
+  t.after(async () => {
+    stop()
+    for (const reconciler of reconcilers) await reconciler.stop()
+  })
+  const maps = { services, backends, destinations }
+  const settle = async () => {
+    for (const map of Object.values(maps)) map.maxEntries = ROOM
+    for (const table of [tables.services, tables.endpointSlices, tables.nodes]) {
+      table.markInitialized()
+    }
+    await turn()
+    for (const reconciler of reconcilers) await reconciler.idle()
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  return { tables, maps, settle }
+}
+
+/** What the maps say, without the ids, which depend on history. */
+function held({ services, backends, destinations }: ReturnType<typeof build>['maps']) {
+  const frontends = readFrontends(services, backends).map((frontend) => ({
+    key: frontendKey(frontend),
+    backends: frontend.backends,
+    missing: frontend.missingBackends,
+  }))
+  return {
+    frontends: frontends.sort((a, b) => (a.key < b.key ? -1 : 1)),
+    backends: backends.size,
+    destinations: readDestinations(destinations).sort((a, b) => (a.prefix < b.prefix ? -1 : 1)),
+  }
+}
+
+function change({ services, endpointSlices, nodes }: Tables, random: () => number): void {
+  const n = 1 + below(random, 4)
+  const ports = [{ name: '', protocol: 'TCP' as const, port: pick(random, [80, 81]) }]
+  const namespace = 'default'
+  const clusterIps = [parseAddress(`10.96.0.${1 + below(random, 3)}`)]
+  const endpoints = Array.from({ length: below(random, 5) }, () => ({
+    address: parseAddress(`10.0.1.${1 + below(random, 6)}`),
+    ready: random() < 0.6,
+    serving: true,
+    terminating: true,
+  }))
+  const slice = { namespace, name: `slice-${below(random, 5)}`, service: `s${n}`, ports, endpoints }
+  const address = parseAddress(`${pick(random, ['192.168.0', '192.168.9'])}.${n}`)
+  const podCidrs = [parsePrefix(`10.0.${1 + below(random, 4)}.0/24`)]
+  pick(random, [
+    () => services.upsert({ namespace, name: `s${n}`, clusterIps, ports }),
+    () => services.delete(`default/s${n}`),
+    () => endpointSlices.upsert(slice),
+    () => endpointSlices.delete(`default/slice-${below(random, 5)}`),
+    () => nodes.upsert({ name: `node-${n}`, addresses: [address], podCidrs, labels: {} }),
+    () => nodes.delete(`node-${n}`),
+  ])()
+}
+
+for (let seed = 1; seed <= 25; seed++) {
+  test(`maps end equal to a rebuild from nothing (seed ${seed})`, async (t) => {
+    const random = randomFrom(seed)
+    const live = build(t)
+    for (let step = 0; step < 150; step++) {
+      change(live.tables, random)
+      const { services, backends } = live.maps
+      if (random() < 0.1) services.maxEntries = pick(random, [1, 2, ROOM])
+      if (random() < 0.1) backends.maxEntries = pick(random, [2, 5, ROOM])
+      if (random() < 0.05) await live.settle()
+      else if (random() < 0.4) await turn()
+    }
+    await live.settle()
+    const rebuilt = build(t)
+    for (const row of live.tables.nodes.rows()) rebuilt.tables.nodes.upsert(row)
+    for (const row of live.tables.services.rows()) rebuilt.tables.services.upsert(row)
+    for (const row of live.tables.endpointSlices.rows()) rebuilt.tables.endpointSlices.upsert(row)
+    await rebuilt.settle()
+    assert.deepEqual(held(live.maps), held(rebuilt.maps))
+    for (const { key, status } of live.tables.frontends.entries()) {
+      assert.deepEqual(status, { state: 'done' }, key)
+    }
+  })
+}
