@@ -102,15 +102,16 @@ static __always_inline int encap(struct __sk_buff *skb, const struct packet *pkt
 				 const struct flow *flow)
 {
 	__u32 hash = bpf_get_hash_recalc(skb);
-	void *data;
+	struct ethhdr *eth;
 
 	if (!address_is_ipv4(&flow->node) ||
 	    bpf_skb_adjust_room(skb, VXLAN_LENGTH, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS))
 		return encap_by_device(skb, pkt, flow);
-	data = (void *)(long)skb->data;
-	if (data + VXLAN_INNER > (void *)(long)skb->data_end)
+	eth = (void *)(long)skb->data;
+	if ((void *)eth + VXLAN_INNER > (void *)(long)skb->data_end)
 		return -DROP_REDIRECT_FAILED;
-	encap_write(data + ETH_HLEN, pkt, flow, skb->len - ETH_HLEN, hash);
+	eth->h_proto = bpf_htons(ETH_P_IP);
+	encap_write((void *)(eth + 1), pkt, flow, skb->len - ETH_HLEN, hash);
 	return encap_send(flow);
 }
 

@@ -123,15 +123,18 @@ struct reply_error {
 	__u8 type4, code4;
 	__u8 type6, code6;
 	__u32 mtu;
+	bool by_destination;
 };
 
-/* The router that complains: our gateway; to the node itself, which would not believe its own
- * address, the destination.
+/* Who complains: for a port, the address that was asked; else the router, which is our gateway
+ * (but the node would not believe its own address).
  */
-static __always_inline void reply_source(const struct packet *pkt, struct address *source)
+static __always_inline void reply_source(const struct packet *pkt, const struct reply_error *error,
+					 struct address *source)
 {
 	address_from_config(source, pkt->is_ipv6 ? &config.gateway6 : &config.gateway4);
-	if (pkt->direction == DIRECTION_FROM_HOST || address_is_unspecified(source))
+	if (error->by_destination || pkt->direction == DIRECTION_FROM_HOST ||
+	    address_is_unspecified(source))
 		*source = pkt->tuple.destination;
 }
 
@@ -164,7 +167,7 @@ static __always_inline int reply_write_error4(void *data, void *end, const struc
 
 	if ((void *)(icmp + 1) > end)
 		return -1;
-	reply_source(pkt, &source);
+	reply_source(pkt, error, &source);
 	reply_write_macs(data);
 	reply_write_ipv4(data + ETH_HLEN, &source, &pkt->tuple.source, IPPROTO_ICMP,
 			 sizeof(struct icmp_header) + quoted);
@@ -188,7 +191,7 @@ static __always_inline int reply_write_error6(void *data, void *end, const struc
 
 	if ((void *)(icmp + 1) > end)
 		return -1;
-	reply_source(pkt, &source);
+	reply_source(pkt, error, &source);
 	reply_write_macs(data);
 	reply_write_ipv6(data + ETH_HLEN, &source, &pkt->tuple.source, IPPROTO_ICMPV6,
 			 sizeof(struct icmp_header) + quoted);
@@ -242,6 +245,7 @@ static __always_inline int reply(struct __sk_buff *skb, struct packet *pkt, int 
 			return reply_reset(skb, pkt);
 		error.code4 = ICMP_PORT_UNREACH;
 		error.code6 = ICMPV6_PORT_UNREACH;
+		error.by_destination = true;
 		break;
 	case DROP_NO_ENDPOINT:
 		error.code4 = ICMP_HOST_UNREACH;
