@@ -91,30 +91,25 @@ export interface IcmpAnswer {
   readonly v4: readonly [number, number]
   readonly v6: readonly [number, number]
   readonly mtu?: number
+  /** The address that was asked complains, and not the gateway. */
+  readonly byDestination?: boolean
 }
 
 export const UNREACHABLE = {
-  port: { v4: [3, 3], v6: [1, 4] },
+  port: { v4: [3, 3], v6: [1, 4], byDestination: true },
   address: { v4: [3, 1], v6: [1, 3] },
   route: { v4: [3, 0], v6: [1, 0] },
 } satisfies Record<string, IcmpAnswer>
 
-/** The gateway's complaint about a pod's packet: it quotes the IP header and the transport's start. */
-export function complaint(
-  s: Side,
-  from: PodName,
-  frameSent: Uint8Array,
-  about: IcmpAnswer,
-): Uint8Array {
-  const [type, code] = s.family === 4 ? about.v4 : about.v6
-  const ipBytes = s.family === 4 ? 20 : 40
-  const isTcp = frameSent[14 + (s.family === 4 ? 9 : 6)] === 6
-  const payload = frameSent.slice(14, 14 + ipBytes + (isTcp ? 20 : 8))
-  const body: Body = { kind: 'icmp', type, code, rest: about.mtu ?? 0, payload }
-  return frame(PODS[from].into, s.gateway, s[from], body, { dontFragment: true })
+/** Says that the way out takes packets of at most `mtu` bytes. */
+export function tooBig(mtu: number): IcmpAnswer {
+  return { v4: [3, 4], v6: [2, 0], mtu }
 }
 
-/** A pod's packet that the gateway refuses with a complaint; the drop is counted. */
+/**
+ * A pod's packet that is refused with a complaint, which quotes the IP header and the start of the
+ * transport header.
+ */
 export function complained(
   s: Side,
   from: PodName,
@@ -123,5 +118,11 @@ export function complained(
   about: IcmpAnswer,
 ): Step {
   const packet = sent(s, from, to, body)
-  return { ...packet, action: 'REDIRECT', out: complaint(s, from, packet.frame, about) }
+  const [type, code] = s.family === 4 ? about.v4 : about.v6
+  const ipBytes = s.family === 4 ? 20 : 40
+  const payload = packet.frame.slice(14, 14 + ipBytes + (body.kind === 'tcp' ? 20 : 8))
+  const answer: Body = { kind: 'icmp', type, code, rest: about.mtu ?? 0, payload }
+  const source = about.byDestination ? to : s.gateway
+  const out = frame(PODS[from].into, source, s[from], answer, { dontFragment: true })
+  return { ...packet, action: 'REDIRECT', out }
 }
