@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* weir-cni: read the call, pass it to the agent, print the answer. While the agent is away every verb
- * has an answer of its own, and a DEL is left in a queue.
+/* weir-cni: read the call, pass it to the agent, print the answer. While the agent is away, each
+ * verb has an answer of its own, and a DEL is left in a queue.
  */
 #include "weir-cni.h"
 #include <ctype.h>

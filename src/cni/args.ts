@@ -20,7 +20,10 @@ const KNOWN = [
   'IP',
 ]
 
-/** Parses the variable. Throws code 4 on bad pairs, and on unknown keys unless IgnoreUnknown is set. */
+/**
+ * Parses the variable. Throws code 4 on bad pairs, and on unknown keys unless IgnoreUnknown is
+ * set.
+ */
 export function parseCniArgs(text: string): CniArgs {
   const values = new Map<string, string>()
   for (const pair of text.split(';')) {

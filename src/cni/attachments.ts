@@ -1,6 +1,7 @@
-// The life of an attachment (one interface of one container): absent, present (a row in `endpoints`), leaving.
-// There is no lock: a state changes in one synchronous step, so two calls for one attachment meet either
-// before or after it. What an attachment holds (addresses, id, names, file) is freed when the kernel is rid of it.
+// The life of an attachment (one interface of one container): absent, present (a row in
+// `endpoints`), leaving. There is no lock: a state changes in one synchronous step, so two calls
+// for one attachment meet either before or after it. What an attachment holds (addresses, id,
+// names, file) is freed when the kernel is rid of it.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Address } from '../net/address.ts'
@@ -107,7 +108,10 @@ export class Attachments {
     throw new CniError(CODE.kernel, `Cannot attach ${pod}: ${reason}`)
   }
 
-  /** Resolves once the kernel is rid of it; the absent is fine. Throws 100 when it refuses, 11 when it is slow. */
+  /**
+   * Resolves once the kernel is rid of it; the absent is fine. Throws 100 when it refuses, 11 when
+   * it is slow.
+   */
   async detach(key: string): Promise<void> {
     this.#letGo(key)
     await this.#waitUntilGone(key)
@@ -126,7 +130,10 @@ export class Attachments {
     this.#leaving.set(key, this.#freeWhenGone(key, endpoint))
   }
 
-  /** The reconciler tries again until the kernel is rid of it; when it stops, the file waits for the next start. */
+  /**
+   * The reconciler tries again until the kernel is rid of it; when it stops, the file waits for
+   * the next start.
+   */
   async #freeWhenGone(key: string, endpoint: Endpoint): Promise<void> {
     const { settled, store, log } = this.#options
     while ((await settled(key).catch(() => FOREVER)) !== undefined) {

@@ -1,5 +1,6 @@
-// CHECK's first half: does the result the runtime remembers still say what the row says? Pure. Later plugins
-// of the list may have added interfaces and addresses of their own, so only ours are looked at.
+// CHECK's first half: does the result the runtime remembers still say what the row says? Pure.
+// Later plugins of the list may have added interfaces and addresses of their own, so only ours are
+// looked at.
 import { hostPrefix } from '../net/prefix.ts'
 import type { Endpoint } from '../tables/intent.ts'
 import { CniError, CODE } from './error.ts'

@@ -1,5 +1,5 @@
-// Pod addresses of this node, from its own podCIDRs. Next-fit: the search goes on after the address given
-// last, so that a freed one is not reused while caches still name its old pod.
+// Pod addresses of this node, from its own podCIDRs. Next-fit: the search goes on after the
+// address given last, so that a freed one is not reused while caches still name its old pod.
 import {
   type Address,
   addressFamily,
@@ -52,8 +52,9 @@ export class AddressPool {
   }
 
   /**
-   * One address for each family that the podCIDRs have, in their order; `wished` ones are taken as asked.
-   * All or nothing: throws CniError (11 exhausted, 7 wish outside or taken) with nothing allocated.
+   * One address for each family that the podCIDRs have, in their order; `wished` ones are taken as
+   * asked. All or nothing: throws CniError (11 exhausted, 7 wish outside or taken) with nothing
+   * allocated.
    */
   allocate(podCidrs: readonly Prefix[], wished: readonly Address[] = []): Address[] {
     const families = [...new Set(podCidrs.map(prefixFamily))]
@@ -128,7 +129,10 @@ export class AddressPool {
   }
 }
 
-/** What pods may have: not the base, not the gateway after it, and not the broadcast address of IPv4. */
+/**
+ * What pods may have: not the base, not the gateway after it, and not the broadcast address of
+ * IPv4.
+ */
 function podRange(cidr: Prefix): { first: bigint; last: bigint } {
   const base = addressToNumber(prefixAddress(cidr))
   const end = base + prefixSize(cidr)

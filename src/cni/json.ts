@@ -8,7 +8,9 @@ export function asObject(value: unknown): JsonObject | undefined {
   return value as JsonObject
 }
 
-/** The value as an array; null is an empty one (Go writes nil slices so), anything else undefined. */
+/**
+ * The value as an array; null is an empty one (Go writes nil slices so), anything else undefined.
+ */
 export function asArray(value: unknown): readonly unknown[] | undefined {
   if (value === null) return []
   return Array.isArray(value) ? value : undefined

@@ -1,5 +1,6 @@
-// DELs that came while the agent was away: weir-cni leaves each as a file, and the agent carries it out when
-// it starts or when the file appears. The file goes only after the kernel state has gone.
+// DELs that came while the agent was away: weir-cni leaves each as a file, and the agent carries
+// it out when it starts or when the file appears. The file goes only after the kernel state has
+// gone.
 import {
   existsSync,
   type FSWatcher,

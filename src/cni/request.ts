@@ -105,7 +105,10 @@ export function parseRequest(verb: Verb, env: CniCall['env'], config: JsonObject
   }
 }
 
-/** Absent means 0.1.0, as in libcni (the specification's text says 0.2.0; the results are the same). */
+/**
+ * Absent means 0.1.0, as in libcni (the specification's text says 0.2.0; the results are the
+ * same).
+ */
 function parseVersion(verb: Verb, value: unknown): Version {
   const text = value === undefined || value === '' ? '0.1.0' : value
   const version = VERSIONS.find((known) => known === text)

@@ -1,5 +1,6 @@
-// What ADD answers, in the shape of the version that was asked for. Three shapes exist: 0.1/0.2 has one
-// address per family, 0.3 and 0.4 mark each address with its family, 1.0 drops the mark, 1.1 adds the MTU.
+// What ADD answers, in the shape of the version that was asked for. Three shapes exist: 0.1/0.2
+// has one address per family, 0.3 and 0.4 mark each address with its family, 1.0 drops the mark,
+// 1.1 adds the MTU.
 import { type Address, addressFamily } from '../net/address.ts'
 import { gatewayOf, hostPrefix, type Prefix, prefixFamily } from '../net/prefix.ts'
 import type { Endpoint } from '../tables/intent.ts'
@@ -59,7 +60,10 @@ function defaultRoute(address: Address, podCidrs: readonly Prefix[]): object {
   return { dst, gw: gatewayFor(address, podCidrs) }
 }
 
-/** The gateway of a family is that of the node's first podCIDR of it: weir_host has one address each. */
+/**
+ * The gateway of a family is that of the node's first podCIDR of it: weir_host has one address
+ * each.
+ */
 function gatewayFor(address: Address, podCidrs: readonly Prefix[]): Address {
   const podCidr = podCidrs.find((cidr) => prefixFamily(cidr) === addressFamily(address))
   if (!podCidr) throw new Error(`Cannot name the gateway of ${address}: no podCIDR of its family`)

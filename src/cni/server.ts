@@ -1,6 +1,8 @@
-// Answers CNI calls. A call becomes a row in `endpoints` (or the deletion of one) and the answer waits for the
-// reconciler; nothing here touches the kernel's network.
+// Answers CNI calls. A call becomes a row in `endpoints` (or the deletion of one) and the answer
+// waits for the reconciler; nothing here touches the kernel's network.
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import type { Prefix } from '../net/prefix.ts'
 import type { Entry, Table } from '../state/table.ts'
 import type { Endpoint, Node } from '../tables/intent.ts'
 import { endpointKey } from '../tables/tables.ts'
@@ -41,7 +43,11 @@ export interface CniServerOptions {
   readonly bootId?: string
   /** The longest a call waits for the kernel; well below the runtimes' 2 minutes. */
   readonly waitMs?: number
+  /** The longest ADD and CHECK wait for an agent that is starting. */
+  readonly readyMs?: number
 }
+
+const READY_LOOK_MS = 20
 
 export interface CniAnswer {
   readonly stdout: string
@@ -63,8 +69,9 @@ export class CniServer {
   }
 
   /**
-   * Restores the rows from disk, then applies the queued DELs; marks the table initialized. Synchronous.
-   * The endpoints reconciler must exist by now, or the queued DELs' rows vanish without being carried out.
+   * Restores the rows from disk, then applies the queued DELs; marks the table initialized.
+   * Synchronous. The endpoints reconciler must exist by now, or the queued DELs' rows vanish
+   * without being carried out.
    */
   start(): void {
     this.#attachments.restore()
@@ -113,7 +120,9 @@ export class CniServer {
     const { version, network, containerId, ifName, netns, netnsOverride, args } = request
     const { mac, addresses, dns } = parseWishes(request)
     checkNetns(netns, { override: netnsOverride })
-    const { podCidrs } = this.#readyNode(CODE.tryAgain)
+    const wait = this.#untilReady()
+    if (wait) await wait
+    const podCidrs = this.#podCidrs(CODE.tryAgain)
     // A queued DEL of the same attachment is older than this ADD, and must not undo it later.
     this.#queue.drain()
     const endpoint = await this.#attachments.attach({
@@ -133,6 +142,8 @@ export class CniServer {
       const text = `container ${request.containerId} has no interface ${request.ifName} here`
       throw new CniError(CODE.unknownContainer, `Cannot check: ${text}`)
     }
+    await this.#untilReady()
+    this.#podCidrs(CODE.tryAgain)
     const previous = compareWithPrevious(endpoint, request.config['prevResult'])
     checkNetns(request.netns, { override: request.netnsOverride })
     const differences = [...previous, ...(await this.#options.checkEndpoint(endpoint))]
@@ -158,22 +169,40 @@ export class CniServer {
   }
 
   #status(): undefined {
-    const { podCidrs } = this.#readyNode(CODE.notAvailable)
+    const podCidrs = this.#podCidrs(CODE.notAvailable)
     const exhausted = this.#attachments.exhausted(podCidrs)
     if (exhausted) throw new CniError(CODE.notAvailable, `Cannot take pods: ${exhausted}`)
     return undefined
   }
 
-  /** Our node, able to take pods; throws `code` otherwise. */
-  #readyNode(code: number): Node {
-    const reason = this.#options.notReady()
-    if (reason) throw new CniError(code, `Cannot take pods: ${reason}`)
+  /**
+   * Waits a little for an agent that is starting: its socket listens before its programs run. Not
+   * a promise when there is nothing to wait for, so that calls take effect in the order they came.
+   */
+  #untilReady(): Promise<void> | undefined {
+    return this.#problem() === undefined ? undefined : this.#waitUntilReady()
+  }
+
+  async #waitUntilReady(): Promise<void> {
+    const { readyMs = 10_000 } = this.#options
+    const deadline = Date.now() + readyMs
+    while (this.#problem() !== undefined && Date.now() < deadline) await sleep(READY_LOOK_MS)
+  }
+
+  /** Why this node cannot take pods now, or undefined. */
+  #problem(): string | undefined {
     const node = this.#options.ownNode()
-    if (node && node.podCidrs.length > 0) return node
-    throw new CniError(
-      code,
-      `Cannot take pods: ${node ? 'the node has no podCIDR' : 'node unknown'}`,
+    if (!node) return this.#options.notReady() ?? 'the node is unknown'
+    return (
+      this.#options.notReady() ?? (node.podCidrs.length ? undefined : 'the node has no podCIDR')
     )
+  }
+
+  /** Our node's podCIDRs, when it can take pods; throws `code` otherwise. */
+  #podCidrs(code: number): readonly Prefix[] {
+    const problem = this.#problem()
+    if (problem !== undefined) throw new CniError(code, `Cannot take pods: ${problem}`)
+    return this.#options.ownNode()?.podCidrs ?? []
   }
 
   #carryOutQueued({ env, stdin }: CniCall): Promise<void> {

@@ -1,5 +1,6 @@
-// Endpoints on disk, one file each, named by the endpoint's id. Calls are synchronous: a few small writes
-// cost less than the way through libuv's pool. Nothing is fsynced: losing power ends the pods as well.
+// Endpoints on disk, one file each, named by the endpoint's id. Calls are synchronous: a few small
+// writes cost less than the way through libuv's pool. Nothing is fsynced: losing power ends the
+// pods as well.
 import {
   closeSync,
   constants,
@@ -51,8 +52,8 @@ export class EndpointStore {
   }
 
   /**
-   * Every endpoint of this boot, by id. A file that cannot be read is moved aside and named in a warning;
-   * those of an earlier boot are removed, for no namespace survives one.
+   * Every endpoint of this boot, by id. A file that cannot be read is moved aside and named in a
+   * warning; those of an earlier boot are removed, for no namespace survives one.
    */
   load(): Endpoint[] {
     const endpoints: Endpoint[] = []
@@ -115,8 +116,8 @@ export class EndpointStore {
   }
 
   /**
-   * Overwrites in place with one short write, padded so that no longer text shows through: replacing or
-   * truncating a file costs ext4 a flush of half a millisecond (auto_da_alloc).
+   * Overwrites in place with one short write, padded so that no longer text shows through:
+   * replacing or truncating a file costs ext4 a flush of half a millisecond (auto_da_alloc).
    */
   savePositions(positions: Positions): void {
     const text = `${JSON.stringify(positions)}\n`

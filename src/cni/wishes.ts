@@ -1,6 +1,6 @@
-// What a caller asks of one interface: its MAC, its addresses, the DNS it wants echoed. It may come as
-// capability (runtimeConfig), as args.cni, or in CNI_ARGS; the first of these that speaks wins.
-// A wish we cannot fulfil is refused with code 2: silence would look like success.
+// What a caller asks of one interface: its MAC, its addresses, the DNS it wants echoed. It may
+// come as capability (runtimeConfig), as args.cni, or in CNI_ARGS; the first of these that speaks
+// wins. A wish we cannot fulfil is refused with code 2: silence would look like success.
 import { type Address, addressFamily, parseAddress } from '../net/address.ts'
 import { type Mac, parseMac } from '../net/mac.ts'
 import { CniError, CODE } from './error.ts'
@@ -45,7 +45,7 @@ function refuseForeignKeys(config: JsonObject): void {
   if (!isEmpty(config['prevResult'])) {
     throw new CniError(
       CODE.config,
-      'Cannot use the network configuration: it has a prevResult, and Weir must be the first plugin of the list',
+      'Cannot use the network configuration: it has a prevResult, and Weir must be first',
     )
   }
   if (!isEmpty(config['ipam'])) refuse('ipam', config['ipam'])

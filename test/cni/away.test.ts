@@ -1,5 +1,5 @@
-// The agent is away, restarts, dies in the middle, or talks nonsense: what the runtime hears, and that
-// nothing is lost.
+// The agent is away, restarts, dies in the middle, or talks nonsense: what the runtime hears, and
+// that nothing is lost.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

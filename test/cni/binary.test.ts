@@ -1,5 +1,5 @@
-// weir-cni and the agent's CNI half together, over a real socket; the kernel is pretended. Every test runs with
-// the binary as shipped and with the sanitized one.
+// weir-cni and the agent's CNI half together, over a real socket; the kernel is pretended. Every
+// test runs with the binary as shipped and with the sanitized one.
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { VERSIONS } from '../../src/cni/versions.ts'

@@ -1,5 +1,5 @@
-// weir-cni with random standard input and variables, under ASan and UBSan: it may refuse, it may not crash,
-// and what it refuses it refuses in JSON. Seeded, so that a failure can be repeated.
+// weir-cni with random standard input and variables, under ASan and UBSan: it may refuse, it may
+// not crash, and what it refuses it refuses in JSON. Seeded, so that a failure can be repeated.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { before, test } from 'node:test'
@@ -53,8 +53,8 @@ test('variables that are not UTF-8 do not crash weir-cni', () => {
     agentWaitMs: 1,
   })
   for (const verb of ['ADD', 'DEL', '$bad']) {
-    const script = `bad=$(printf '\\377\\376'); CNI_COMMAND=${verb} CNI_CONTAINERID=$bad CNI_ARGS=$bad \\
-      CNI_NETNS=$bad CNI_IFNAME=$bad CNI_PATH=$bad exec "$0"`
+    const all = [...VARIABLES.map((name) => `${name}=$bad`), `CNI_COMMAND=${verb}`].join(' ')
+    const script = `bad=$(printf '\\377\\376'); ${all} exec "$0"`
     const child = spawnSync('sh', ['-c', script, SANITIZED], { input: config, encoding: 'utf8' })
     assert.deepEqual([child.signal, child.stderr], [null, ''])
     if (verb !== 'DEL') assert.equal(child.status, 1)
@@ -63,8 +63,9 @@ test('variables that are not UTF-8 do not crash weir-cni', () => {
 })
 
 /**
- * A configuration with bytes changed, one with a pile of JSON pieces in it, or plain noise. Whatever parses
- * names our own socket and state directory, last and so for good: a call must not reach a real agent.
+ * A configuration with bytes changed, one with a pile of JSON pieces in it, or plain noise.
+ * Whatever parses names our own socket and state directory, last and so for good: a call must not
+ * reach a real agent.
  */
 function randomConfig(random: () => number, { socket, stateDir }: Place): Buffer {
   const ours = `"socket":"${socket}","stateDir":"${stateDir}","agentWaitMs":1}`

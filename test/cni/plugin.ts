@@ -1,4 +1,5 @@
-// Runs weir-cni as a runtime does: variables, standard input, an exit code, JSON on standard output.
+// Runs weir-cni as a runtime does: variables, standard input, an exit code, JSON on standard
+// output.
 import { execFileSync, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { SOME_NETNS } from '../support/cni-scene.ts'

@@ -1,5 +1,5 @@
-// Results of ADD for one dual-stack endpoint, written down by hand from the specification of each version.
-// The same shapes serve the conformance test, which puts its own names and addresses in.
+// Results of ADD for one dual-stack endpoint, written down by hand from the specification of each
+// version. The same shapes serve the conformance test, which puts its own names and addresses in.
 
 export interface GoldenNames {
   readonly netns: string

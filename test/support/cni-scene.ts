@@ -1,5 +1,5 @@
-// A CniServer over the real reconciler and a pretended datapath, for tests: the kernel is a Map of rows whose
-// faults are verbs (refuse, hold).
+// A CniServer over the real reconciler and a pretended datapath, for tests: the kernel is a Map of
+// rows whose faults are verbs (refuse, hold).
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +16,7 @@ export const SOME_NETNS = '/proc/self/ns/uts'
 export interface SceneOptions {
   podCidrs?: string[]
   waitMs?: number
+  readyMs?: number
   bootId?: string
   /** State directory of an earlier scene, to play a restart. */
   stateDir?: string
@@ -55,6 +56,7 @@ export class Scene {
       log: this.#logger(),
       bootId: options.bootId ?? 'boot-1',
       waitMs: options.waitMs ?? 5000,
+      readyMs: options.readyMs ?? 5000,
     })
     this.server.start()
     this.reconciler.start()

@@ -129,7 +129,7 @@ test('ADD that takes too long answers 11, and its undoing goes on alone', async 
   assert.deepEqual([scene.kernel.size, files(scene)], [0, []])
 })
 
-test('ADD without free addresses answers 11 naming podCIDR and counts; STATUS answers 50', async () => {
+test('ADD without free addresses is 11 naming podCIDR and counts; STATUS is 50', async () => {
   await using scene = new Scene({ podCidrs: ['10.0.1.0/30'] })
   assert.equal((await scene.call('STATUS')).exitCode, 0)
   await scene.call('ADD')
@@ -141,8 +141,17 @@ test('ADD without free addresses answers 11 naming podCIDR and counts; STATUS an
   assert.equal((await scene.call('STATUS')).exitCode, 0)
 })
 
-test('ADD and STATUS of an agent that is not ready answer 11 and 50', async () => {
+test('ADD waits for an agent that is starting; STATUS does not', async () => {
   await using scene = new Scene()
+  scene.notReady = 'programs are loading'
+  const add = scene.call('ADD')
+  assert.equal((await scene.call('STATUS')).json.code, 50)
+  scene.notReady = undefined
+  assert.equal((await add).exitCode, 0)
+})
+
+test('ADD and STATUS of an agent that is not ready answer 11 and 50', async () => {
+  await using scene = new Scene({ readyMs: 0 })
   scene.notReady = 'programs are not loaded'
   for (const [verb, code] of [['ADD', 11] as const, ['STATUS', 50] as const]) {
     const { json } = await scene.call(verb)

@@ -1,4 +1,5 @@
-// What is on disk: endpoints through a restart, a reboot and damage; DELs queued while the agent was away.
+// What is on disk: endpoints through a restart, a reboot and damage; DELs queued while the agent
+// was away.
 import assert from 'node:assert/strict'
 import {
   existsSync,

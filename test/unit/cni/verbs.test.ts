@@ -7,7 +7,7 @@ import { Scene } from '../../support/cni-scene.ts'
 
 const files = ({ stateDir }: Scene) => readdirSync(join(stateDir, 'endpoints'))
 
-test('DEL removes row, file and kernel state; a second one and one without ADD succeed', async () => {
+test('DEL removes row, file and kernel state; so do a second one and one without ADD', async () => {
   await using scene = new Scene()
   await scene.call('ADD')
   for (const netns of ['', '', '/run/netns/weir-absent', '/etc/hostname']) {
@@ -49,7 +49,7 @@ test('DEL frees the address only when the kernel state is gone', async () => {
   assert.equal((await scene.call('ADD', { containerId: 'c2' })).exitCode, 0)
 })
 
-test('DEL that the kernel refuses says why, keeps the address, and is done by the retry', async () => {
+test('DEL that the kernel refuses says why, keeps the address, and is retried', async () => {
   await using scene = new Scene({ podCidrs: ['10.0.1.0/30'] })
   await scene.call('ADD')
   scene.refuseDelete('Cannot delete veth: Device or resource busy')
