@@ -22,6 +22,8 @@ export interface PodPrograms {
 }
 
 const LOOPBACK_IFINDEX = 1
+/** Above 1024, the metric that the kernel gives IPv6 routes without one. */
+const SECONDARY_METRIC = 2000
 
 /** Inside the pod: `lo`, the addresses, the interface up, the way to the gateway and by it. */
 export function podRequests(row: Endpoint, ifindex: number, gateways: Gateways): Request[] {
@@ -30,11 +32,13 @@ export function podRequests(row: Endpoint, ifindex: number, gateways: Gateways):
   )
   const routes = row.addresses.flatMap((address) => {
     const gateway = gateways[addressFamily(address)]
-    const protocol = ROUTE_PROTOCOLS.boot
     if (!gateway) return []
+    // A second interface (Multus) has its routes behind those of eth0, not in their place.
+    const metric = row.ifName === 'eth0' ? {} : { metric: SECONDARY_METRIC + ifindex }
+    const shared = { ifindex, protocol: ROUTE_PROTOCOLS.boot, ...metric }
     return [
-      replaceRouteRequest({ prefix: hostPrefix(gateway), ifindex, protocol }),
-      replaceRouteRequest({ prefix: 'default', ifindex, gateway, protocol }),
+      replaceRouteRequest({ prefix: hostPrefix(gateway), ...shared }),
+      replaceRouteRequest({ prefix: 'default', gateway, ...shared }),
     ]
   })
   return [
