@@ -1,12 +1,14 @@
-// Services and their EndpointSlices to frontends: one per cluster IP and port. A Service without a usable
-// endpoint keeps its frontends, so that connections are refused and not routed away.
+// Services and their EndpointSlices to frontends: one per cluster IP and port. A Service without a
+// usable endpoint keeps its frontends, so that connections are refused and not routed away.
 import { addressFamily, type Family } from '../net/address.ts'
 import type { Derivation } from '../state/derive.ts'
 import type { Backend, Frontend } from '../tables/desired.ts'
 import type { EndpointSlice, Service, ServicePort, SliceEndpoint } from '../tables/intent.ts'
 import type { Tables } from '../tables/tables.ts'
 
-/** Keeps `frontends` equal to what services and endpointSlices ask for; a group is "namespace/name". */
+/**
+ * Keeps `frontends` equal to what services and endpointSlices ask for; a group is "namespace/name".
+ */
 export function frontendsDerivation({
   services,
   endpointSlices,
@@ -51,9 +53,10 @@ export function serviceFrontends(
 }
 
 /**
- * The endpoints that a port's new connections may get, as kube-proxy's CategorizeEndpoints has it for the
- * policy Cluster, each family by itself: the ready ones, or, when there is none, those that still serve while
- * they terminate. The port number is each slice's own. An endpoint in two slices is ready when either says so.
+ * The endpoints that a port's new connections may get, as kube-proxy's CategorizeEndpoints has it
+ * for the policy Cluster, each family by itself: the ready ones, or, when there is none, those that
+ * still serve while they terminate. The port number is each slice's own. An endpoint in two slices
+ * is ready when either says so.
  */
 function portBackends(
   { name, protocol }: ServicePort,

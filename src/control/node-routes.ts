@@ -31,8 +31,8 @@ export function nodeRoutesDerivation(
 }
 
 /**
- * The routes to one other node's podCIDRs. There is none where this node has no gateway of the family
- * (overlay), where the node is not a neighbour (native), and where the path has a problem.
+ * The routes to one other node's podCIDRs. There is none where this node has no gateway of the
+ * family (overlay), where the node is not a neighbour (native), and where the path has a problem.
  */
 export function nodeRoutesTo(
   node: Node,

@@ -1,5 +1,6 @@
 // The way from this node to another one's prefix: by VXLAN, or natively to the node's own address.
-// destinations.ts and node-routes.ts both ask here, so that programs and host routes cannot disagree.
+// destinations.ts and node-routes.ts both ask here, so that programs and host routes cannot
+// disagree.
 import { type Address, addressFamily, type Family } from '../net/address.ts'
 import { hostPrefix, type Prefix, prefixContains, prefixFamily } from '../net/prefix.ts'
 import type { Routing } from '../tables/desired.ts'
@@ -16,8 +17,8 @@ export interface Path {
 }
 
 /**
- * How `prefix` of `node` is reached; undefined while the node has no address. A native next hop must
- * be of the prefix's family. `auto` goes natively to neighbours and by VXLAN to everyone else.
+ * How `prefix` of `node` is reached; undefined while the node has no address. A native next hop
+ * must be of the prefix's family. `auto` goes natively to neighbours and by VXLAN to everyone else.
  */
 export function pathTo(node: Node, prefix: Prefix, settings: ControlSettings): Path | undefined {
   const family = prefixFamily(prefix)
@@ -33,7 +34,9 @@ export function pathTo(node: Node, prefix: Prefix, settings: ControlSettings): P
   return { ...tunnel, routing: 'native', problem }
 }
 
-/** The outer header is IPv4 where both this node's uplinks and the other node have it, else IPv6. */
+/**
+ * The outer header is IPv4 where both this node's uplinks and the other node have it, else IPv6.
+ */
 function tunnelTo(node: Node, settings: ControlSettings): Path | undefined {
   const own = new Set(settings.onLinkPrefixes.map(prefixFamily))
   const families = ([4, 6] as const).filter((family) => own.size === 0 || own.has(family))

@@ -6,6 +6,8 @@ export interface ControlSettings {
   /** Name of this node's row in `nodes`. */
   readonly nodeName: string
   readonly routing: Routing | 'auto'
-  /** What the uplinks' own addresses are on-link with: a node with an address inside is a neighbour. */
+  /**
+   * What the uplinks' own addresses are on-link with: a node with an address inside is a neighbour.
+   */
   readonly onLinkPrefixes: readonly Prefix[]
 }

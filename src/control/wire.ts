@@ -6,7 +6,10 @@ import { frontendsDerivation } from './frontends.ts'
 import { nodeRoutesDerivation } from './node-routes.ts'
 import type { ControlSettings } from './settings.ts'
 
-/** Two rows of intent that ask for the same key of a desired table: `owner` gets it, `loser` does not. */
+/**
+ * Two rows of intent that ask for the same key of a desired table: `owner` gets it, `loser` does
+ * not.
+ */
 export interface Conflict {
   readonly table: string
   readonly key: string

@@ -1,5 +1,6 @@
-// A cursor over an object that people wrote: it walks typed fields, checks each value as it is read, and knows
-// the path to say where a wrong one is. Objects of the API server pass the same checks.
+// A cursor over an object that people wrote: it walks typed fields, checks each value as it is
+// read, and knows the path to say where a wrong one is. Objects of the API server pass the same
+// checks.
 import { type Address, parseSloppyAddress } from '../net/address.ts'
 import { type Prefix, parseSloppyPrefix } from '../net/prefix.ts'
 import type { Protocol } from '../net/protocol.ts'

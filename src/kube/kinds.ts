@@ -1,4 +1,5 @@
-// The kinds that a source reads: API version and kind, the function that makes the row, the table it goes to.
+// The kinds that a source reads: API version and kind, the function that makes the row, the table
+// it goes to.
 import type { Table } from '../state/table.ts'
 import type { Tables } from '../tables/tables.ts'
 import {

@@ -1,5 +1,6 @@
-// Kubernetes objects to intent rows: validated here and nowhere else, a function for each kind. What is of no
-// use to a node (a headless Service, a slice of DNS names) has no row; what is wrong throws an ObjectError.
+// Kubernetes objects to intent rows: validated here and nowhere else, a function for each kind.
+// What is of no use to a node (a headless Service, a slice of DNS names) has no row; what is wrong
+// throws an ObjectError.
 import type {
   V1Endpoint,
   V1EndpointSlice,
@@ -35,12 +36,11 @@ const NOT_OURS = ['service.kubernetes.io/service-proxy-name', 'service.kubernete
 
 /** "Service default/web", as messages call it; also for objects whose metadata is broken. */
 export function describeObject(kind: string, object: unknown): string {
-  const metadata = (object as { metadata?: { name?: unknown; namespace?: unknown } } | null)
-    ?.metadata
+  const { metadata } = (object ?? {}) as { metadata?: { name?: unknown; namespace?: unknown } }
   const { name, namespace } = metadata ?? {}
   if (typeof name !== 'string' || name === '') return `${kind} without a name`
-  const scoped = kind !== 'Node' && kind !== 'Namespace'
-  return `${kind} ${scoped ? `${typeof namespace === 'string' ? namespace : 'default'}/` : ''}${name}`
+  if (kind === 'Node' || kind === 'Namespace') return `${kind} ${name}`
+  return `${kind} ${typeof namespace === 'string' ? namespace : 'default'}/${name}`
 }
 
 export function nodeRow(object: V1Node): Converted<Node> {
@@ -181,7 +181,10 @@ export function endpointSliceRow(object: V1EndpointSlice): Converted<EndpointSli
   }
 }
 
-/** Only the first address counts (the others stand for the same endpoint). Left-out conditions mean ready. */
+/**
+ * Only the first address counts (the others stand for the same endpoint). Left-out conditions mean
+ * ready.
+ */
 function readEndpoint(item: Field<V1Endpoint>): SliceEndpoint[] {
   const first = item.get('addresses').items()[0]
   if (!first) return []

@@ -1,5 +1,6 @@
-// Where the cluster's wishes come from: a directory of manifests now, the Kubernetes API later, behind one
-// interface. A source writes intent rows and tells how it fares; nobody else reads a Kubernetes object.
+// Where the cluster's wishes come from: a directory of manifests now, the Kubernetes API later,
+// behind one interface. A source writes intent rows and tells how it fares; nobody else reads a
+// Kubernetes object.
 
 export interface Source {
   /** Begins to fill the intent tables and to keep them so. Resolves once running, synced or not. */

@@ -7,7 +7,10 @@ export type Address = string & { readonly __brand: 'Address' }
 
 export type Family = 4 | 6
 
-/** Parses strictly: no leading zeros, no zone, no v4-mapped result (it becomes IPv4). Throws on bad text. */
+/**
+ * Parses strictly: no leading zeros, no zone, no v4-mapped result (it becomes IPv4). Throws on bad
+ * text.
+ */
 export function parseAddress(text: string): Address {
   const family = isIP(text)
   if (family === 4) return text as Address

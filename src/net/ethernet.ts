@@ -43,7 +43,9 @@ export function buildArp(arp: Arp): Uint8Array {
   return ethernet({ ...arp, type: ETHERTYPE.arp, payload })
 }
 
-/** Body of a neighbour solicitation (135) or advertisement (136), with a link-layer address option. */
+/**
+ * Body of a neighbour solicitation (135) or advertisement (136), with a link-layer address option.
+ */
 export function neighbourMessage(message: {
   readonly type: 135 | 136
   readonly target: Address

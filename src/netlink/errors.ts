@@ -10,7 +10,9 @@ const HEADER_SIZE = 16
 const ERRNO_SIZE = 4
 const EXTACK_TEXT = 1
 
-/** A refused request: `code` is the errno's name, `text` the kernel's own sentence if it had one. */
+/**
+ * A refused request: `code` is the errno's name, `text` the kernel's own sentence if it had one.
+ */
 export class NetlinkError extends KernelError {
   override readonly name = 'NetlinkError'
   readonly text: string | undefined

@@ -1,6 +1,9 @@
 // How long to wait before the n-th retry: exponential, capped, with jitter.
 
-/** Delay in ms before retry `attempt` (0 is the first): base * 2^attempt up to max, half of it random. */
+/**
+ * Delay in ms before retry `attempt` (0 is the first): base * 2^attempt up to max, half of it
+ * random.
+ */
 export function backoffMs(
   attempt: number,
   { baseMs = 100, maxMs = 60_000, random = Math.random } = {},

@@ -1,5 +1,6 @@
-// Rows to rows: keeps an output table equal to a pure function of input tables, one group at a time.
-// Nothing is written before every input has had its first list: half a list must not look like a wish.
+// Rows to rows: keeps an output table equal to a pure function of input tables, one group at a
+// time. Nothing is written before every input has had its first list: half a list must not look
+// like a wish.
 import type { Table } from './table.ts'
 import { later } from './timer.ts'
 
@@ -12,16 +13,21 @@ export interface Input<Row extends object> {
 export interface Derivation<Out extends object> {
   // biome-ignore lint/suspicious/noExplicitAny: inputs of one derivation have different row types
   readonly inputs: readonly Input<any>[]
-  /** Pure: the rows of one group, from the tables as they are now. Of rows with one key the first counts. */
+  /**
+   * Pure: the rows of one group, from the tables as they are now. Of rows with one key the first
+   * counts.
+   */
   readonly compute: (group: string) => readonly Out[]
   readonly output: Table<Out>
-  /** Called when a key that `owner` holds is claimed by `loser` too, once as long as both claim it. */
+  /**
+   * Called when a key that `owner` holds is claimed by `loser` too, once as long as both claim it.
+   */
   readonly onConflict?: (conflict: { key: string; owner: string; loser: string }) => void
 }
 
 /**
- * Runs the derivation once for everything when every input is initialized, marks the output initialized,
- * and then runs, coalesced, each group touched by a change. Returns the way to stop.
+ * Runs the derivation once for everything when every input is initialized, marks the output
+ * initialized, and then runs, coalesced, each group touched by a change. Returns the way to stop.
  */
 export function derive<Out extends object>(
   derivation: Derivation<Out>,
@@ -73,8 +79,9 @@ export function derive<Out extends object>(
 }
 
 /**
- * Writes one group's rows. Two groups may claim one key (two Services with one address): the first in
- * order of name owns it, so that the outcome does not depend on who came first; the others wait for it.
+ * Writes one group's rows. Two groups may claim one key (two Services with one address): the first
+ * in order of name owns it, so that the outcome does not depend on who came first; the others wait
+ * for it.
  */
 function groupRunner<Out extends object>(
   { compute, output, onConflict }: Derivation<Out>,

@@ -9,9 +9,9 @@ import { later } from './timer.ts'
  * - update is idempotent: rows may be given again after a failure or a restart, and the target may
  *   hold any older row of the key, also one that was deleted and came back before its deletion ran;
  * - delete of what is absent succeeds;
- * - prune removes whatever the target holds beyond `rows`, and runs only after the table's first list.
- * update and delete return the failures by row key; a throw fails every row of the call, and each is
- * tried in a call of its own the next time.
+ * - prune removes whatever the target holds beyond `rows`, and runs only after the table's first
+ *   list. update and delete return the failures by row key; a throw fails every row of the call,
+ *   and each is tried in a call of its own the next time.
  */
 export interface Operations<Row> {
   update(rows: readonly Row[]): Promise<Failures>
@@ -49,7 +49,9 @@ export class Reconciler<Row extends object> {
   readonly #options: ReconcilerOptions
   readonly #retries: Retries
   readonly #waiters = new Set<() => void>()
-  /** Keys whose row may need work: an optimisation over scanning, refilled from the table at start. */
+  /**
+   * Keys whose row may need work: an optimisation over scanning, refilled from the table at start.
+   */
   readonly #dirty = new Set<string>()
   #wakeAt = Infinity
   #cancelWake: (() => void) | undefined
@@ -81,7 +83,10 @@ export class Reconciler<Row extends object> {
     this.#wake(0)
   }
 
-  /** Stops after the call in progress. What the target holds stays; who waits for settled() gets an error. */
+  /**
+   * Stops after the call in progress. What the target holds stays; who waits for settled() gets an
+   * error.
+   */
   async stop(): Promise<void> {
     this.#state = 'stopped'
     this.#unsubscribe?.()
@@ -92,8 +97,9 @@ export class Reconciler<Row extends object> {
   }
 
   /**
-   * Resolves with the row's entry once it is done or in error, or undefined once its deletion is carried
-   * out (a deletion that failed: its entry, in error). Throws when the reconciler is stopped before.
+   * Resolves with the row's entry once it is done or in error, or undefined once its deletion is
+   * carried out (a deletion that failed: its entry, in error). Throws when the reconciler is
+   * stopped before.
    */
   async settled(key: string): Promise<Entry<Row> | undefined> {
     for (;;) {
@@ -106,14 +112,20 @@ export class Reconciler<Row extends object> {
     }
   }
 
-  /** Resolves once no row is pending and no deletion is outstanding (failed ones that wait excepted). */
+  /**
+   * Resolves once no row is pending and no deletion is outstanding (failed ones that wait
+   * excepted).
+   */
   async idle(): Promise<void> {
     while (this.#state === 'new' || this.#round || (this.#state === 'running' && this.#hasWork())) {
       await this.#progress()
     }
   }
 
-  /** Runs update again for every row and then prune: repairs what somebody else changed in the target. */
+  /**
+   * Runs update again for every row and then prune: repairs what somebody else changed in the
+   * target.
+   */
   resync(): void {
     this.#resyncAsked = true
     this.#wake(0)
@@ -166,7 +178,10 @@ export class Reconciler<Row extends object> {
     else if (dueAt !== undefined) this.#wake(Math.max(1, dueAt - Date.now()))
   }
 
-  /** Deletes go first, to make room; prune goes last, when the target already holds every row it can. */
+  /**
+   * Deletes go first, to make room; prune goes last, when the target already holds every row it
+   * can.
+   */
   async #runRound(): Promise<void> {
     const startedAt = performance.now()
     if (this.#resyncAsked) this.#beginResync()

@@ -6,7 +6,9 @@ interface Retry {
   readonly attempt: number
   readonly dueAt: number
   readonly revision: number
-  /** The whole call threw, so this row may have been failed by another one: next time it goes alone. */
+  /**
+   * The whole call threw, so this row may have been failed by another one: next time it goes alone.
+   */
   readonly alone: boolean
 }
 

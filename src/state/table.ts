@@ -73,7 +73,10 @@ export class Table<Row extends object> {
     return this.#entries.values()
   }
 
-  /** Puts a whole row; a row deeply equal to the one held changes nothing. Returns whether it changed. */
+  /**
+   * Puts a whole row; a row deeply equal to the one held changes nothing. Returns whether it
+   * changed.
+   */
   upsert(row: Row): boolean {
     const key = this.keyOf(row)
     const before = this.#entries.get(key)
@@ -86,7 +89,9 @@ export class Table<Row extends object> {
     return true
   }
 
-  /** Deletes by key; the absent is fine. With keepDeletions() the row stays readable in deleted(). */
+  /**
+   * Deletes by key; the absent is fine. With keepDeletions() the row stays readable in deleted().
+   */
   delete(key: string): boolean {
     const before = this.#entries.get(key)
     if (!before) return false
@@ -108,7 +113,10 @@ export class Table<Row extends object> {
     for (const key of [...this.#entries.keys()]) if (!keep.has(key)) this.delete(key)
   }
 
-  /** From now on deleted rows are kept until forgetDeleted(): the table's one reconciler asks for it. */
+  /**
+   * From now on deleted rows are kept until forgetDeleted(): the table's one reconciler asks for
+   * it.
+   */
   keepDeletions(): void {
     this.#keepsDeletions = true
   }
@@ -123,7 +131,9 @@ export class Table<Row extends object> {
     return this.#deleted.values()
   }
 
-  /** The row as it was, while its deletion waits to be carried out; its status is the deletion's. */
+  /**
+   * The row as it was, while its deletion waits to be carried out; its status is the deletion's.
+   */
   deletedEntry(key: string): Entry<Row> | undefined {
     return this.#deleted.get(key)
   }
@@ -138,7 +148,9 @@ export class Table<Row extends object> {
     this.#deleted.delete(key)
   }
 
-  /** Writes the status of a row or of a deletion, unless it changed since `revision`. Wakes nobody. */
+  /**
+   * Writes the status of a row or of a deletion, unless it changed since `revision`. Wakes nobody.
+   */
   setStatus(key: string, revision: number, status: Status): void {
     for (const entries of [this.#entries, this.#deleted]) {
       const entry = entries.get(key)
@@ -162,7 +174,9 @@ export class Table<Row extends object> {
     }
   }
 
-  /** Calls back synchronously after every change with the key of the row; returns the way to stop. */
+  /**
+   * Calls back synchronously after every change with the key of the row; returns the way to stop.
+   */
   subscribe(listener: (key: string) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

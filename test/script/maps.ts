@@ -22,7 +22,10 @@ export function createMemoryMaps(): ScriptMaps {
   }
 }
 
-/** Maps of the kernel, of the types and sizes that the programs declare; they end with close(). Needs root. */
+/**
+ * Maps of the kernel, of the types and sizes that the programs declare; they end with close().
+ * Needs root.
+ */
 export function createKernelMaps(): ScriptMaps {
   const library = openLibrary()
   const created: BpfMap[] = []

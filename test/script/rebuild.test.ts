@@ -1,5 +1,5 @@
-// Random changes to Services, slices and nodes, with maps that are full at times: once there is room, the
-// maps hold what a rebuild from nothing would put there, and nothing else.
+// Random changes to Services, slices and nodes, with maps that are full at times: once there is
+// room, the maps hold what a rebuild from nothing would put there, and nothing else.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { wire } from '../../src/control/wire.ts'

@@ -1,5 +1,5 @@
-// Runs golden scripts as tests: actions in order, each expectation compared after everything settled.
-// UPDATE=1 writes what is seen into the scripts instead.
+// Runs golden scripts as tests: actions in order, each expectation compared after everything
+// settled. UPDATE=1 writes what is seen into the scripts instead.
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +10,10 @@ import { parseSettings, World } from './world.ts'
 
 const CASES = join(import.meta.dirname, 'cases')
 
-/** A test for each script; every one must end with empty tables and maps once its manifests are gone. */
+/**
+ * A test for each script; every one must end with empty tables and maps once its manifests are
+ * gone.
+ */
 export function runScripts(createMaps: () => ScriptMaps): void {
   for (const file of readdirSync(CASES).sort()) {
     const path = join(CASES, file)

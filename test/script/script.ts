@@ -1,5 +1,6 @@
-// The format of a golden script: sections headed "-- verb argument --". Actions change manifests, the
-// others state what must be seen then. Lines before the first section say what the script is about.
+// The format of a golden script: sections headed "-- verb argument --". Actions change manifests,
+// the others state what must be seen then. Lines before the first section say what the script is
+// about.
 
 export interface Section {
   /** "write web.yaml", "frontends". */

@@ -1,5 +1,6 @@
-// The control plane of one node as a script sees it: manifests go in at one end, maps come out at the other.
-// Everything between is the real thing: source, tables, derivations, reconcilers, operations.
+// The control plane of one node as a script sees it: manifests go in at one end, maps come out at
+// the other. Everything between is the real thing: source, tables, derivations, reconcilers,
+// operations.
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'

@@ -1,5 +1,6 @@
-// Which file gives which object. An object that two files give belongs to the first by name, so that the outcome
-// does not depend on the order of events; the other takes over when the first lets go.
+// Which file gives which object. An object that two files give belongs to the first by name, so
+// that the outcome does not depend on the order of events; the other takes over when the first lets
+// go.
 import type { Table } from '../../state/table.ts'
 import type { Tables } from '../../tables/tables.ts'
 import type { Kind } from '../kinds.ts'

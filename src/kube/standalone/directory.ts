@@ -1,5 +1,6 @@
-// A directory of files and what is below it: walked whole at every look, watched to know when to look again.
-// Events say only that something happened; so atomic renames, editors and swapped symlinks are all the same.
+// A directory of files and what is below it: walked whole at every look, watched to know when to
+// look again. Events say only that something happened; so atomic renames, editors and swapped
+// symlinks are all the same.
 import { type BigIntStats, type FSWatcher, watch } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -24,7 +25,9 @@ interface Watched {
   readonly watcher: FSWatcher
 }
 
-/** Two writes within a clock tick leave one ctime, so a younger file may change without a new stamp. */
+/**
+ * Two writes within a clock tick leave one ctime, so a younger file may change without a new stamp.
+ */
 const YOUNG_MS = 100
 const STATS_AT_ONCE = 128
 
@@ -34,14 +37,20 @@ export class Directory {
   readonly #onEvent: () => void
   #watched = new Map<string, Watched>()
 
-  /** `isWanted` chooses files by name; `onEvent` hears of every change in a directory seen by look(). */
+  /**
+   * `isWanted` chooses files by name; `onEvent` hears of every change in a directory seen by
+   * look().
+   */
   constructor(root: string, isWanted: (name: string) => boolean, onEvent: () => void) {
     this.#root = root
     this.#isWanted = isWanted
     this.#onEvent = onEvent
   }
 
-  /** Walks everything; hidden names (also ConfigMaps' "..data") are passed over. Files sorted by path. */
+  /**
+   * Walks everything; hidden names (also ConfigMaps' "..data") are passed over. Files sorted by
+   * path.
+   */
   async look(): Promise<Look> {
     const found = { files: [], unreadable: new Map(), unwatched: new Map() }
     const seen = new Set<string>()

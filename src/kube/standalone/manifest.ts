@@ -1,5 +1,6 @@
-// One manifest file's text to objects: several documents, lists within them, and for each fault its line.
-// A bad document does not spoil the others; the caller decides what becomes of the rows it gave before.
+// One manifest file's text to objects: several documents, lists within them, and for each fault its
+// line. A bad document does not spoil the others; the caller decides what becomes of the rows it
+// gave before.
 import { type Document, isNode, LineCounter, parseAllDocuments } from 'yaml'
 import { type FieldPath, ObjectError } from '../fields.ts'
 import { findKind, type Kind } from '../kinds.ts'
@@ -84,7 +85,9 @@ function readObject(value: unknown): Omit<ManifestObject, 'line' | 'document'> |
   return { id: describeObject(kind, value), kind: known, notes, ...(row ? { row } : {}) }
 }
 
-/** The objects of a document: itself, or the items of a List ("List", "ServiceList") of any depth. */
+/**
+ * The objects of a document: itself, or the items of a List ("List", "ServiceList") of any depth.
+ */
 function* flatten(
   value: unknown,
   path: FieldPath = [],
@@ -127,14 +130,16 @@ function parseYaml(text: string, faults: Fault[]): Parsed[] {
 }
 
 /**
- * The document as the API server would have it: JSON and nothing else. The detour also frees the file's
- * text: strings that the parser cut out of it would keep the whole of it in memory.
+ * The document as the API server would have it: JSON and nothing else. The detour also frees the
+ * file's text: strings that the parser cut out of it would keep the whole of it in memory.
  */
 function toPlain(document: Document): unknown {
   return JSON.parse(JSON.stringify(document.toJS() ?? null))
 }
 
-/** The line of the deepest node on the path that is there: of a missing field it is its parent's. */
+/**
+ * The line of the deepest node on the path that is there: of a missing field it is its parent's.
+ */
 function yamlLine(document: Document, path: FieldPath, lines: LineCounter): number {
   for (let length = path.length; length >= 0; length--) {
     const node = document.getIn(path.slice(0, length), true)

@@ -1,5 +1,5 @@
-// What people should know of their manifests: errors (something is not in force as written) and notes
-// (understood, but not done). Each is logged once when it comes and once when it goes.
+// What people should know of their manifests: errors (something is not in force as written) and
+// notes (understood, but not done). Each is logged once when it comes and once when it goes.
 import type { Logger } from 'pino'
 import type { SourceProblem } from '../source.ts'
 import type { Claims } from './claims.ts'

@@ -1,5 +1,6 @@
-// The standalone source: a directory of Kubernetes manifests instead of an API server. What was good stays in
-// force until it is good again: a typo never takes a Service away, and neither does an unreadable file.
+// The standalone source: a directory of Kubernetes manifests instead of an API server. What was
+// good stays in force until it is good again: a typo never takes a Service away, and neither does
+// an unreadable file.
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -170,14 +171,19 @@ export class StandaloneSource implements Source {
     return undefined
   }
 
-  /** While any part of a file is bad, the objects that it gave and no longer gives may be that part: they stay. */
+  /**
+   * While any part of a file is bad, the objects that it gave and no longer gives may be that part:
+   * they stay.
+   */
   #withKept(path: string, objects: Manifest['objects'], faults: Manifest['faults']) {
     if (faults.length === 0) return objects
     const now = new Set(objects.map(({ id }) => id))
     return [...objects, ...[...this.#claims.of(path).values()].filter(({ id }) => !now.has(id))]
   }
 
-  /** Files that are gone give nothing more; those below what could not be read may still be there. */
+  /**
+   * Files that are gone give nothing more; those below what could not be read may still be there.
+   */
   #forgetMissing({ files, unreadable }: Look): void {
     const present = new Set(files.map(({ path }) => path))
     for (const path of this.#files.keys()) {

@@ -1,3 +1,4 @@
+// Which backends a Service gets: per port, per family, by readiness.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { serviceFrontends } from '../../../src/control/frontends.ts'
@@ -52,7 +53,7 @@ test('a Service has a frontend for each address and port', () => {
   )
 })
 
-test('a Service without slices, or with slices that do not fit, keeps a frontend without backends', () => {
+test('without slices that fit, a frontend stays and has no backends', () => {
   assert.deepEqual(backends([]), [])
   assert.deepEqual(backends([slice([])]), [])
   const other = [{ name: 'other', protocol: TCP, port: 8080 }]

@@ -1,3 +1,4 @@
+// The MTU of pods, and the sentences that explain it.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deriveMtu, type MtuFacts } from '../../../src/control/mtu.ts'

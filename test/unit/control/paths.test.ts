@@ -1,3 +1,4 @@
+// Destinations and host routes to other nodes, for every routing setting and mix of families.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nodeDestinations } from '../../../src/control/destinations.ts'
@@ -31,10 +32,11 @@ const V4_ONLY = node('v4', ['192.168.0.4'], ['10.0.4.0/24', 'fd00:4::/64'])
 
 /** "10.0.2.0/24 pods vxlan 192.168.0.2 on-link". */
 function destinations(of: Node, with_: ControlSettings): string[] {
-  return nodeDestinations(of, with_).map(
-    ({ prefix, kind, routing, nodeAddress, onLink, problem }) =>
-      `${prefix} ${kind} ${routing} ${nodeAddress}${onLink ? ' on-link' : ''}${problem ? ` ${problem}` : ''}`,
-  )
+  return nodeDestinations(of, with_).map((row) => {
+    const { prefix, kind, routing, nodeAddress, onLink, problem } = row
+    const rest = [onLink ? 'on-link' : '', problem ?? ''].filter(Boolean)
+    return [prefix, kind, routing, nodeAddress, ...rest].join(' ')
+  })
 }
 
 function routes(of: Node, with_: ControlSettings, self: Node | undefined = SELF): string[] {

@@ -1,3 +1,4 @@
+// All derivations together: initialization, claims, scale, and random sequences against a rebuild.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Conflict, wire } from '../../../src/control/wire.ts'
@@ -53,14 +54,13 @@ function slice(name: string, of: string, addresses: readonly string[]): Endpoint
 
 /** Everything derived, sorted by key. */
 function derived({ frontends, destinations, nodeRoutes }: Tables): unknown[] {
-  return [frontends, destinations, nodeRoutes].map((table) =>
-    [...table.entries()]
-      .map(({ key, row }) => ({ key, row }))
-      .sort((a, b) => (a.key < b.key ? -1 : 1)),
-  )
+  return [frontends, destinations, nodeRoutes].map((table) => {
+    const rows = [...table.entries()].map(({ key, row }) => ({ key, row }))
+    return rows.sort((a, b) => (a.key < b.key ? -1 : 1))
+  })
 }
 
-test('nothing is derived before the first lists, and then all outputs are initialized', async (t) => {
+test('nothing is derived before the first lists, then all is initialized', async (t) => {
   const { tables } = start(t)
   tables.services.upsert(service('web', '10.96.0.1'))
   tables.nodes.upsert(node('node-2', '192.168.0.2', '10.0.2.0/24'))
@@ -155,7 +155,10 @@ test('with 10 000 Services a changed slice reads one slice and changes one row',
   assert.deepEqual(changed, ['10.96.0.7:80/TCP'])
 })
 
-/** One random change of Services, slices or nodes; names and addresses are few, so that they collide. */
+/**
+ * One random change of Services, slices or nodes; names and addresses are few, so that they
+ * collide.
+ */
 function step(tables: Tables, random: () => number): void {
   const { services, endpointSlices, nodes } = tables
   const n = 1 + below(random, 4)

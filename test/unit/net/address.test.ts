@@ -1,3 +1,4 @@
+// Canonical text, refusals, and bytes there and back.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {

@@ -1,3 +1,4 @@
+// MAC addresses.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { macFromBytes, macToBytes, parseMac, randomMac } from '../../../src/net/mac.ts'

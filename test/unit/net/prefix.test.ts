@@ -1,3 +1,4 @@
+// Prefixes: canonical text, edges, both families.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseAddress } from '../../../src/net/address.ts'

@@ -1,3 +1,4 @@
+// Protocol names and numbers.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { protocolName, protocolNumber } from '../../../src/net/protocol.ts'

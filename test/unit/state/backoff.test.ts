@@ -1,3 +1,4 @@
+// Delays between retries.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { backoffMs } from '../../../src/state/backoff.ts'

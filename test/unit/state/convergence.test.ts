@@ -1,5 +1,5 @@
-// Random sequences against a model: whatever happens to the rows and whichever calls fail, the target
-// ends equal to the table.
+// Random sequences against a model: whatever happens to the rows and whichever calls fail, the
+// target ends equal to the table.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Failures, Reconciler } from '../../../src/state/reconciler.ts'

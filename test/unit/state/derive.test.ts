@@ -1,3 +1,4 @@
+// derive(): initialization, groups, claims, and random sequences against a rebuild.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { derive } from '../../../src/state/derive.ts'
@@ -70,7 +71,7 @@ test('derive() writes nothing before every input has its first list', async (t) 
   assert.equal(seats.initialized, true)
 })
 
-test('the output is initialized after its first rows are written, also when there are none', async (t) => {
+test('the output is initialized after its first rows, also when there are none', async (t) => {
   const { teams, seats, start, changes } = setUp(t)
   teams.upsert({ name: 'red', seats: ['1', '2'] })
   start()
@@ -142,7 +143,7 @@ test('of two groups with one key the first by name owns it, whoever came first',
   }
 })
 
-test('the loser takes over when the owner goes, without a gap, and the next one after it', async (t) => {
+test('the loser takes over when the owner goes, without a gap', async (t) => {
   const { teams, seats, start, owners, changes } = setUp(t)
   start()
   seats.keepDeletions()

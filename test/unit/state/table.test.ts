@@ -1,3 +1,4 @@
+// Rows, revisions, status, deletions, indices.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Table } from '../../../src/state/table.ts'

@@ -1,3 +1,4 @@
+// From a file's text to objects, and from a fault to its line.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readManifest } from '../../../../src/kube/standalone/manifest.ts'
@@ -67,7 +68,8 @@ ${namespace('b')}`
       document: 2,
       line: 16,
       message:
-        'Cannot use Service default/web: spec.ports[1].port is 0; give a whole number from 1 to 65535',
+        'Cannot use Service default/web: spec.ports[1].port is 0; give a whole ' +
+        'number from 1 to 65535',
     },
   ])
 })
@@ -113,7 +115,9 @@ test('aliases that explode are a fault and no crash', () => {
 })
 
 test('kinds that nobody reads are named once', () => {
-  const text = `apiVersion: apps/v1\nkind: Deployment\n---\napiVersion: apps/v1\nkind: Deployment\n---\napiVersion: serving.knative.dev/v1\nkind: Service\n`
+  const text =
+    `apiVersion: apps/v1\nkind: Deployment\n---\napiVersion: ` +
+    `apps/v1\nkind: Deployment\n---\napiVersion: serving.knative.dev/v1\nkind: Service\n`
   const { ignoredKinds, faults } = readManifest(text, 'yaml')
   assert.deepEqual(ignoredKinds, ['apps/v1 Deployment', 'serving.knative.dev/v1 Service'])
   assert.deepEqual(faults, [])

@@ -1,4 +1,5 @@
-// A standalone source over a temporary directory, and the ways in which people and machines write files.
+// A standalone source over a temporary directory, and the ways in which people and machines write
+// files.
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -63,4 +64,5 @@ export const service = (
   clusterIp = '10.96.0.1',
   port: number | string = 80,
 ): string =>
-  `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec:\n  clusterIP: ${clusterIp}\n  ports:\n  - port: ${port}\n`
+  `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec:\n  clusterIP: ` +
+  `${clusterIp}\n  ports:\n  - port: ${port}\n`

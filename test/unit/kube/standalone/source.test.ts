@@ -1,10 +1,11 @@
+// The standalone source on a real directory, treated as people, editors and kubelets treat one.
 import assert from 'node:assert/strict'
 import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { service, setUp } from './setup.ts'
 
-test('the first look reads all and initializes all tables, also of an empty directory', async (t) => {
+test('the first look reads all and initializes all tables', async (t) => {
   const { source, tables, write } = setUp(t)
   write('a.yaml', service('a'))
   write('deep/er/b.yml', `${service('b', '10.96.0.2')}---\n${service('c', '10.96.0.3')}`)
@@ -118,7 +119,8 @@ test('a typo keeps what the file gave before, and names file, line and document'
   write('a.yaml', `${service('a', '10.96.0.7')}---\n${service('b', '10.96.0.2', 'http')}`)
   await until(() => errors().length > 0)
   const message =
-    'Cannot use Service default/b: spec.ports[0].port is "http"; give a whole number from 1 to 65535'
+    'Cannot use Service default/b: spec.ports[0].port is "http"; give a whole ' +
+    'number from 1 to 65535'
   assert.deepEqual(errors(), [`a.yaml:15 (document 2) ${message}`])
   assert.equal(tables.services.size, 3)
   assert.deepEqual(tables.services.get('default/a')?.clusterIps, ['10.96.0.7'])
@@ -146,7 +148,7 @@ test('a file that is bad from the start spoils nothing else', async (t) => {
   assert.equal(tables.services.initialized, true)
 })
 
-test('of two files with one object the first by name counts, and the other takes over', async (t) => {
+test('of two files with one object the first by name counts', async (t) => {
   const { source, tables, write, remove, until, errors } = setUp(t)
   const address = () => tables.services.get('default/a')?.clusterIps[0]
   write('2.yaml', service('a', '10.96.0.2'))
@@ -197,7 +199,8 @@ test('unknown kinds and unsupported protocols are notes, each told once', async 
   )
   await source.start()
   assert.deepEqual(notes(), [
-    'b.yaml:5 (document 2) Service default/b: port 80/SCTP is not served, for SCTP is not supported',
+    'b.yaml:5 (document 2) Service default/b: port 80/SCTP is not served, for ' +
+      'SCTP is not supported',
     'a.yaml Nothing reads apps/v1 Deployment: objects of this kind are passed over',
   ])
   write('c.yaml', service('c', '10.96.0.3'))
@@ -206,7 +209,7 @@ test('unknown kinds and unsupported protocols are notes, each told once', async 
   assert.deepEqual(source.health().errors, [])
 })
 
-test('a directory that is not there yet is waited for, and one that goes takes nothing with it', async (t) => {
+test('a directory is waited for, and one that goes takes nothing with it', async (t) => {
   const { source, tables, directory, write, until, errors } = setUp(t, {
     rescanMs: 20,
     directory: 'later',
