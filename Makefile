@@ -76,10 +76,10 @@ modules: tools
 		npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.weir-lock; }
 
 object: tools
-	@$(MAKE) -C bpf
+	@$(MAKE) -s -C bpf
 
 native: tools
-	@$(MAKE) -C native
+	@$(MAKE) -s -C native
 
 dist/.built: $(SOURCES) package.json package-lock.json tsconfig.json tsconfig.build.json | modules
 	@npm run -s build

@@ -37,6 +37,9 @@ export function mapCommand(): Command {
 async function listMaps(options: TargetOptions): Promise<void> {
   const { inspect, inspected } = await openKernel(options)
   const maps = inspect.listMaps(inspected)
+  if (maps.length === 0) {
+    throw new Error(`Cannot list maps: nothing is pinned under ${inspected.bpfRoot}`)
+  }
   if (options.json) {
     printJson(maps)
     return
