@@ -9,9 +9,9 @@ SUITE ?=
 SOURCES := $(shell find src -name '*.ts' -o -name '*.json' 2>/dev/null)
 
 # Debian 12 packages, looked for by dpkg; elsewhere the commands and headers they bring.
-PACKAGES := clang-19 clang-format-19 gcc libc6-dev make libbpf-dev libcjson-dev iproute2 procps
+PACKAGES := clang-19 clang-format-19 gcc libc6-dev make libbpf-dev libjansson-dev iproute2 procps
 COMMANDS := clang-19 clang-format-19 gcc make ip sysctl node npm
-HEADERS := bpf/libbpf.h cjson/cJSON.h
+HEADERS := bpf/libbpf.h jansson.h
 
 .PHONY: help lab test build generate check bench ok clean tools modules native object
 
