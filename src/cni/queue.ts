@@ -9,12 +9,16 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   watch,
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { asObject, asString } from './json.ts'
 import type { CniCall } from './request.ts'
+
+/** Older files without their final name are nobody's. */
+const HALF_MS = 60_000
 
 export interface QueueOptions {
   readonly stateDir: string
@@ -37,7 +41,11 @@ export class DelQueue {
 
   /** Watches first and looks then, so that no file falls between. */
   start(): void {
+    this.#removeHalves()
     this.#watcher = watch(this.#dir, () => this.drain())
+    this.#watcher.on('error', (err) => {
+      this.#options.log.warn({ err, path: this.#dir }, 'queued DELs wait for the next ADD')
+    })
     this.drain()
   }
 
@@ -52,6 +60,18 @@ export class DelQueue {
       if (!name.endsWith('.json') || this.#running.has(name)) continue
       this.#running.add(name)
       void this.#carryOut(name).finally(() => this.#running.delete(name))
+    }
+  }
+
+  /**
+   * What a weir-cni that was killed left; its DEL was never answered. A young one may be in the
+   * making.
+   */
+  #removeHalves(): void {
+    for (const name of readdirSync(this.#dir)) {
+      const path = join(this.#dir, name)
+      if (!name.endsWith('.tmp') || Date.now() - statSync(path).mtimeMs < HALF_MS) continue
+      rmSync(path, { force: true })
     }
   }
 

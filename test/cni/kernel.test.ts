@@ -110,7 +110,7 @@ test('ADD fails on an interface that exists, leaves it alone, and takes nothing'
   assertNothingLeft()
 })
 
-test('a second interface has addresses of its own, and its DEL leaves the first whole', async () => {
+test('a second interface has its own addresses, and its DEL leaves the first whole', async () => {
   const netns = node.addPod('two')
   const first = await node.run('ADD', { netns })
   const second = await node.run('ADD', { netns, ifName: 'fifteen-bytes15' })
@@ -130,7 +130,7 @@ test('a second interface has addresses of its own, and its DEL leaves the first 
   assertNothingLeft()
 })
 
-test('DEL after the namespace is gone, or its path is a plain file, removes what is left', async () => {
+test('DEL removes what is left when the namespace is gone or its path a plain file', async () => {
   const gone = node.addPod('gone')
   await node.run('ADD', { netns: gone })
   execFileSync('ip', ['netns', 'del', gone.slice('/run/netns/'.length)])

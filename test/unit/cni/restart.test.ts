@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -155,6 +156,8 @@ test('a bad file in the queue is named and moved aside, the others go on', async
   queueDel(stateDir, '4.json', 'c1', 'not json')
   queueDel(stateDir, '5.json', 'c1')
   writeFileSync(join(dir, 'half.tmp'), 'x')
+  writeFileSync(join(dir, 'old.tmp'), 'x')
+  utimesSync(join(dir, 'old.tmp'), 0, 0)
   await using after = new Scene({ stateDir })
   while (existsSync(join(dir, '5.json'))) await new Promise((resolve) => setTimeout(resolve, 1))
   assert.deepEqual(queued(stateDir).sort(), [

@@ -27,6 +27,19 @@ test('DEL does not care for prevResult', async () => {
   }
 })
 
+test('DEL works with another configuration than its ADD had', async () => {
+  await using scene = new Scene()
+  await scene.call('ADD')
+  const config = {
+    name: 'renamed',
+    cniVersion: '0.3.1',
+    ipam: { type: 'x' },
+    runtimeConfig: { x: 1 },
+  }
+  assert.equal((await scene.call('DEL', { config })).exitCode, 0)
+  assert.equal(scene.kernel.size, 0)
+})
+
 test('DEL works while the agent is not ready and when the podCIDR has changed', async () => {
   await using scene = new Scene()
   await scene.call('ADD')
