@@ -1,0 +1,52 @@
+// The bench's rows for people, as text and as the Markdown of README.md.
+import { table } from 'table'
+import type { BenchRow } from './measure.ts'
+
+const HEAD = ['name', 'value', 'unit', 'beside', 'its value', 'ratio', 'target']
+
+/** What design says a ratio (or, for `<= n ms`, a value) should reach; shown beside it. */
+const TARGETS: Readonly<Record<string, string>> = {
+  'same-node.tcp-rr.latency-us': '<= 1.05x',
+  'same-node.tcp-stream.gbps': '>= 0.97x',
+  'cross-node-vxlan.tcp-rr.latency-us': '<= 1.13x',
+  'cross-node-vxlan.tcp-stream.gbps': '>= 0.88x',
+  'cross-node-native.tcp-rr.latency-us': '<= 1.08x',
+  'cross-node-native.tcp-stream.gbps': '>= 0.90x',
+  'service-socket.tcp-rr.latency-us': '<= 1.02x',
+  'service-packet.tcp-rr.latency-us': '<= 1.05x',
+  'cni.add.p50-ms': '<= 10 ms',
+  'cni.add.p99-ms': '<= 30 ms',
+  'program.from_pod.established-ipv4.ns': '<= 120 ns more',
+}
+
+function cells(row: BenchRow): string[] {
+  return [
+    row.name,
+    significant(row.value),
+    row.unit,
+    row.reference,
+    significant(row.referenceValue),
+    `${row.ratio.toFixed(3)}x`,
+    TARGETS[row.name] ?? '',
+  ]
+}
+
+function significant(value: number): string {
+  return value >= 1000 ? value.toFixed(0) : value.toPrecision(3)
+}
+
+/** Aligned columns for a terminal. */
+export function formatRows(rows: readonly BenchRow[]): string {
+  return table([HEAD, ...rows.map(cells)], {
+    border: {},
+    drawHorizontalLine: () => false,
+    columnDefault: { paddingLeft: 0, paddingRight: 2 },
+    columns: { 1: { alignment: 'right' }, 4: { alignment: 'right' }, 5: { alignment: 'right' } },
+  }).trimEnd()
+}
+
+/** A Markdown table, as README.md shows it. */
+export function formatMarkdown(rows: readonly BenchRow[]): string {
+  const lines = [HEAD, HEAD.map(() => '---'), ...rows.map(cells)]
+  return lines.map((line) => `| ${line.join(' | ')} |`).join('\n')
+}
