@@ -76,7 +76,7 @@ function readObject(value: unknown): Omit<ManifestObject, 'line' | 'document'> |
     throw new ObjectError(
       'this document',
       [],
-      'for it is no Kubernetes object; give it apiVersion, kind and metadata',
+      'it is no Kubernetes object; give it apiVersion, kind and metadata',
     )
   }
   const known = findKind(apiVersion, kind)
@@ -85,23 +85,29 @@ function readObject(value: unknown): Omit<ManifestObject, 'line' | 'document'> |
   return { id: describeObject(kind, value), kind: known, notes, ...(row ? { row } : {}) }
 }
 
+/** Lists deeper than this are taken for objects, of a kind that nobody reads. */
+const MAX_LIST_DEPTH = 8
+
 /**
- * The objects of a document: itself, or the items of a List ("List", "ServiceList") of any depth.
+ * The objects of a document: itself, or the items of a List ("List", "ServiceList").
  */
 function* flatten(
   value: unknown,
   path: FieldPath = [],
+  depth = 0,
 ): IterableIterator<{ value: unknown; path: FieldPath }> {
   if (value === null || value === undefined) return
   const { apiVersion, kind, items } = value as Record<string, unknown>
-  if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) {
+  const isList = typeof kind === 'string' && kind.endsWith('List') && Array.isArray(items)
+  if (!isList || depth === MAX_LIST_DEPTH) {
     yield { value, path }
     return
   }
   const element = kind === 'List' ? {} : { apiVersion, kind: kind.slice(0, -'List'.length) }
   for (const [at, item] of items.entries()) {
     const isObject = typeof item === 'object' && item !== null
-    yield* flatten(isObject ? { ...element, ...item } : item, [...path, 'items', at])
+    const object = isObject ? { ...element, ...item } : item
+    yield* flatten(object, [...path, 'items', at], depth + 1)
   }
 }
 

@@ -1,7 +1,9 @@
 // From a file's text to objects, and from a fault to its line.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { stringify } from 'yaml'
 import { readManifest } from '../../../../src/kube/standalone/manifest.ts'
+import { below, pick, randomFrom } from '../../../support/random.ts'
 
 const namespace = (name: string) => `apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ${name}\n`
 const ids = (text: string, format: 'yaml' | 'json' = 'yaml') =>
@@ -149,3 +151,53 @@ test('JSON is read, with lines for its faults', () => {
   const [cut] = readManifest('{\n  "kind": "Service",\n', 'json').faults
   assert.equal(cut?.line, 3)
 })
+
+test('lists without end and nesting without end do no harm', () => {
+  const depth = 20_000
+  const list = '{"apiVersion":"v1","kind":"List","items":['
+  const nested = readManifest(list.repeat(depth) + ']}'.repeat(depth), 'json')
+  assert.deepEqual([nested.objects, nested.ignoredKinds], [[], ['v1 List']])
+  const { faults } = readManifest('['.repeat(depth) + ']'.repeat(depth), 'yaml')
+  assert.match(faults[0]?.message ?? '', /^Cannot parse YAML/)
+})
+
+/** One change of a text: bytes cut, repeated, swapped or replaced by what YAML and JSON care about. */
+function mutate(text: string, random: () => number): string {
+  const at = below(random, text.length)
+  const end = at + 1 + below(random, 20)
+  const token = pick(random, ['[', '{', '- ', ': ', '"', '\n', '---\n', '&a', '*a', '\t', '0', '~'])
+  return pick(random, [
+    text.slice(0, at) + text.slice(end),
+    text.slice(0, end) + text.slice(at),
+    text.slice(0, at) + token + text.slice(at),
+    text.slice(0, at) + token + text.slice(end),
+  ])
+}
+
+for (const format of ['yaml', 'json'] as const) {
+  test(`no ${format} text makes it throw, and what it gives is whole`, () => {
+    const random = randomFrom(7)
+    const service = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'web', labels: { a: 'b' } },
+      spec: { clusterIP: '10.96.0.1', clusterIPs: ['10.96.0.1'], ports: [{ port: 80 }] },
+    }
+    const list = { apiVersion: 'v1', kind: 'List', items: [service] }
+    const start = format === 'json' ? JSON.stringify(list) : stringify(list) + stringify(service)
+    for (let round = 0; round < 200; round++) {
+      let text = start
+      for (let n = below(random, 6); n >= 0; n--) text = mutate(text, random)
+      const { objects, faults } = readManifest(text, format)
+      for (const { id, row, line } of objects) {
+        assert.match(id, /^\w+ \S+$/)
+        assert.equal(typeof (row ?? {}), 'object')
+        assert.ok(line >= 1)
+      }
+      for (const { message, line } of faults) {
+        assert.match(message, /^Cannot (parse|use) /)
+        assert.ok(line >= 1)
+      }
+    }
+  })
+}
