@@ -68,7 +68,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     settled: (key) => reconcilers.endpoints.settled(key),
     ownNode: () => tables.nodes.get(config.nodeName),
     podMtu: () => node.podMtu,
-    notReady: () => node.problem,
+    notReady: () => node.refusal,
     checkEndpoint: async (row) => opened(node).checkEndpoint(row),
     stateDir: config.stateDir,
     log: roomLogger(log, 'cni'),

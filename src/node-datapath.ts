@@ -37,6 +37,7 @@ export class NodeDatapath {
   #current: Datapath | undefined
   #ground: Ground | undefined
   #problem: string | undefined = 'the agent has just started'
+  #isOpening = false
   #stopDerivations: (() => void) | undefined
   #unsubscribe: (() => void) | undefined
   #timer: NodeJS.Timeout | undefined
@@ -59,7 +60,12 @@ export class NodeDatapath {
     return this.#problem
   }
 
-  /** Bytes of IP packet; 0 before the datapath is open. */
+  /** Why a pod need not wait for the datapath; undefined also while it is being opened. */
+  get refusal(): string | undefined {
+    return this.#isOpening ? undefined : this.#problem
+  }
+
+  /** Bytes of IP packet; 0 before the node is known. */
   get podMtu(): number {
     return this.#ground?.mtu.podMtu ?? 0
   }
@@ -144,8 +150,23 @@ export class NodeDatapath {
       return
     }
     const ground = this.#survey(node)
-    if (JSON.stringify(ground) !== JSON.stringify(this.#ground)) await this.#open(ground)
-    this.#problem = undefined
+    if (JSON.stringify(ground) === JSON.stringify(this.#ground) && this.#current) {
+      this.#problem = undefined
+      return
+    }
+    this.#isOpening = true
+    this.#problem = 'the datapath is being opened'
+    const before = this.#ground
+    this.#ground = ground
+    try {
+      await this.#open(ground)
+      this.#problem = undefined
+    } catch (error) {
+      this.#ground = before
+      throw error
+    } finally {
+      this.#isOpening = false
+    }
   }
 
   /** What the node stands on now. */
@@ -170,7 +191,7 @@ export class NodeDatapath {
   async #open(ground: Ground): Promise<void> {
     const { config, library, log } = this.#options
     const { node, uplinks, mtu } = ground
-    log.info({ node: node.name, uplinks, podCidrs: node.podCidrs, mtu }, 'Opening the datapath')
+    log.info({ uplinks, podCidrs: node.podCidrs, mtu }, 'Opening the datapath')
     const { overlayPort: port, overlayVni: vni } = config
     const datapath = await Datapath.open({
       ...{ library, log, node, uplinks, podMtu: mtu.podMtu },
@@ -183,7 +204,6 @@ export class NodeDatapath {
     })
     const before = this.#current
     this.#current = datapath
-    this.#ground = ground
     before?.close()
     datapath.subscribeEvents((event) => {
       for (const listener of this.#listeners) listener(event)

@@ -26,7 +26,7 @@ import type * as layout from './layout.gen.ts'
 export type EndpointMap = EntryMap<layout.EndpointKey, layout.Endpoint>
 
 /** Names that are ours to prune; weir_host and its like are not among them. */
-const POD_VETH = /^weir[0-9a-f]{11}$/
+export const POD_VETH = /^weir[0-9a-f]{11}$/
 /** Reading all links is cheaper than asking for this many by name. */
 const MANY = 8
 

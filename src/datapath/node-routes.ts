@@ -75,7 +75,7 @@ export function hostRoute(prefix: Prefix, { hostIfindex, gateways }: RouteContex
 }
 
 /** Interface 0 and scope nowhere match any: only ours carries our protocol. */
-function forgetRequest(prefix: Prefix, ifindex = 0): Request {
+export function forgetRequest(prefix: Prefix, ifindex = 0): Request {
   return deleteRouteRequest({ prefix, ifindex, protocol: ROUTE_PROTOCOL, scope: 'nowhere' })
 }
 
