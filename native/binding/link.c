@@ -21,7 +21,7 @@ struct link_create {
 	uint32_t target;
 	uint32_t attach_type;
 	uint32_t flags;
-	uint32_t relative; /* 0 with BPF_F_BEFORE: the very first, with BPF_F_AFTER: the very last */
+	uint32_t relative; /* 0 with BPF_F_BEFORE: the very first */
 	uint32_t pad;
 	uint64_t expected_revision;
 };

@@ -42,8 +42,7 @@ int weir_netlink_open(const char *netns)
 	return netns_run(netns, netlink_socket, NULL);
 }
 
-int weir_netlink_exchange(int fd, const void *requests, uint32_t size, void *out,
-			  uint32_t capacity)
+int weir_netlink_exchange(int fd, const void *requests, uint32_t size, void *out, uint32_t capacity)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	uint8_t *at = out;

@@ -79,8 +79,7 @@ int weir_object_log(const struct weir_object *object, char *out, uint32_t capaci
 	return (int)object->log.length;
 }
 
-int weir_object_maps(const struct weir_object *object, struct weir_map_spec *out,
-		     uint32_t capacity)
+int weir_object_maps(const struct weir_object *object, struct weir_map_spec *out, uint32_t capacity)
 {
 	struct bpf_map *map;
 	uint32_t count = 0;
@@ -144,8 +143,7 @@ int weir_object_get_data(const struct weir_object *object, uint32_t map, void *o
 	return (int)size;
 }
 
-int weir_object_set_data(struct weir_object *object, uint32_t map, const void *bytes,
-			 uint32_t size)
+int weir_object_set_data(struct weir_object *object, uint32_t map, const void *bytes, uint32_t size)
 {
 	struct bpf_map *found = find_map(object, map);
 

@@ -141,8 +141,7 @@ WEIR_API int weir_map_read(int fd, void *cursor, int first, void *keys, void *va
 WEIR_API int weir_program_open_id(uint32_t id);
 WEIR_API int weir_program_info(int fd, struct weir_program_info *out);
 /* The ids of the programs on a hook, in order; `target` is an ifindex or a cgroup's fd. */
-WEIR_API int weir_program_query(int target, uint32_t attach_type, uint32_t *ids,
-				uint32_t capacity);
+WEIR_API int weir_program_query(int target, uint32_t attach_type, uint32_t *ids, uint32_t capacity);
 /* Without room for an output (NULL), the kernel is not asked for it. */
 WEIR_API int weir_program_test_run(int fd, const void *data, uint32_t data_size, void *data_out,
 				   uint32_t data_capacity, void *context, uint32_t context_size,

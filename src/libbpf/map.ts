@@ -130,7 +130,7 @@ export class BpfMap {
     return failures
   }
 
-  /** Deletes all, in one native call; absent keys are fine. Throws the first failure, at the end. */
+  /** Deletes all, in one native call; absent keys are fine. Throws the first failure, after all. */
   deleteMany(keys: readonly Uint8Array[]): void {
     const packed = new Uint8Array(keys.length * this.keySize)
     for (const [i, key] of keys.entries()) packed.set(this.#key(key), i * this.keySize)

@@ -64,6 +64,7 @@ test('createVeth() bears the peer in the other namespace', () => {
       peerIfindex: made.peerIfindex,
       netnsId: undefined,
       masterIfindex: undefined,
+      vxlanPort: undefined,
     },
   )
   assert.equal(typeof link?.netnsId, 'number')
@@ -108,6 +109,7 @@ test('createVxlan() makes a device that takes its tunnel keys from programs', ()
   assert.equal(linkinfo.info_kind, 'vxlan')
   assert.equal(linkinfo.info_data.external, true)
   assert.equal(linkinfo.info_data.port, 8472)
+  assert.equal(linkByIndex(host, ifindex)?.vxlanPort, 8472)
   deleteLink(host, ifindex)
 })
 
