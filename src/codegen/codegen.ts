@@ -13,13 +13,8 @@ import {
   sizeOf,
 } from './layout.ts'
 
-export interface GlobalPlacement {
-  readonly symbols: readonly ElfSymbol[]
-  readonly sectionSizes: ReadonlyMap<string, number>
-}
-
 /** The whole text of layout.gen.ts. */
-export function generate(layout: Layout, placement: GlobalPlacement): string {
+export function generate(layout: Layout, symbols: readonly ElfSymbol[]): string {
   const structs = inOrderOfUse(layout.structs.filter(({ name }) => !TEXT_STRUCTS.has(name)))
   const body = [
     '/** Layout of the object these codecs were generated from; compare with btfHash(). */',
@@ -29,7 +24,7 @@ export function generate(layout: Layout, placement: GlobalPlacement): string {
     ...structs.flatMap(printStruct),
     ...NUMBER_CODECS,
     ...printMaps(layout.maps),
-    ...printGlobals(layout.globals, placement),
+    ...printGlobals(layout.globals, symbols),
   ].join('\n')
   return [HEADER, ...printImports(body), '', body].join('\n')
 }
@@ -259,12 +254,11 @@ function codecName(type: FieldType, where: string): string {
 }
 
 /** Where globals are in their sections: only the ELF symbols know. */
-function printGlobals(globals: readonly Global[], placement: GlobalPlacement): string[] {
+function printGlobals(globals: readonly Global[], symbols: readonly ElfSymbol[]): string[] {
   const printed = globals.map(({ name, section, type }) => {
-    const symbol = placement.symbols.find((s) => s.name === name && s.section === section)
+    const symbol = symbols.find((s) => s.name === name && s.section === section)
     if (!symbol) throw new Error(`Cannot place global ${name}: no symbol in ${section}`)
-    const size = placement.sectionSizes.get(section) ?? 0
-    const where = `offset: ${symbol.offset}, size: ${sizeOf(type)}, sectionSize: ${size}`
+    const where = `offset: ${symbol.offset}, size: ${sizeOf(type)}`
     return `  ${camel(name)}: { section: '${section}', ${where} },`
   })
   return [

@@ -10,8 +10,6 @@ export interface ElfSymbol {
 
 export interface Elf {
   readonly sections: ReadonlyMap<string, Uint8Array>
-  /** Sizes by name, also of sections without bytes in the file (.bss). */
-  readonly sectionSizes: ReadonlyMap<string, number>
   readonly symbols: readonly ElfSymbol[]
 }
 
@@ -35,9 +33,7 @@ export function parseElf(file: Uint8Array): Elf {
   if (!names) throw new Error('Cannot parse object: no section names')
   const nameOf = (header: Header): string => textAt(file, names.offset + header.name)
   const sections = new Map<string, Uint8Array>()
-  const sectionSizes = new Map<string, number>()
   for (const header of headers) {
-    sectionSizes.set(nameOf(header), header.size)
     if (header.type === SHT_NOBITS) continue
     sections.set(nameOf(header), file.subarray(header.offset, header.offset + header.size))
   }
@@ -56,7 +52,7 @@ export function parseElf(file: Uint8Array): Elf {
       })
     }
   }
-  return { sections, sectionSizes, symbols }
+  return { sections, symbols }
 }
 
 interface Header {

@@ -16,7 +16,7 @@ export function generateFrom(object: Uint8Array): string {
   const elf = parseElf(object)
   const btf = elf.sections.get('.BTF')
   if (!btf) throw new Error('Cannot generate layouts: the object has no .BTF, compile it with -g')
-  return generate(readLayout(parseBtf(btf)), elf)
+  return generate(readLayout(parseBtf(btf)), elf.symbols)
 }
 
 function main(): void {

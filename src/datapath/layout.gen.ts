@@ -735,6 +735,6 @@ export const maps = {
 
 /** Globals, in bytes of their section. */
 export const globals = {
-  config: { section: '.rodata', offset: 0, size: 100, sectionSize: 100 },
-  epoch: { section: '.data.epoch', offset: 0, size: 4, sectionSize: 4 },
+  config: { section: '.rodata', offset: 0, size: 100 },
+  epoch: { section: '.data.epoch', offset: 0, size: 4 },
 } as const
