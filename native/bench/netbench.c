@@ -211,9 +211,9 @@ static void run_client(enum kind kind, const char *address, const char *port, co
 	uint64_t start = now_ns(), until = start + (uint64_t)atoll(ms) * 1000000u, count;
 	double seconds;
 
-	count = kind == RR ? run_rr(&at, length, until) :
-		kind == CRR ? run_crr(&at, length, until) :
-			      run_stream(&at, length, until);
+	count = kind == RR    ? run_rr(&at, length, until)
+		: kind == CRR ? run_crr(&at, length, until)
+			      : run_stream(&at, length, until);
 	seconds = (double)(now_ns() - start) / 1e9;
 	if (kind == STREAM)
 		printf("{\"kind\":\"stream\",\"gbps\":%.4f}\n", (double)count * 8 / 1e9 / seconds);

@@ -12,6 +12,8 @@ import { MESSAGE_TYPES, type Message, parseMessages } from './parse.ts'
 // Requests of one native call: their acknowledgements must fit the socket's receive buffer.
 const MOST_REQUESTS = 256
 const ROOM = 512 * 1024
+// One for all sockets: a call is synchronous, and what it read is copied out at once.
+const room = new Uint8Array(ROOM)
 const DUMP_INTERRUPTED = 0x10
 const DUMP_ATTEMPTS = 10
 
@@ -25,7 +27,6 @@ export class Netlink {
   readonly library: Library
   readonly #fd: number
   readonly #place: string
-  readonly #room = Buffer.alloc(ROOM)
   #sequence = 0
 
   private constructor(library: Library, fd: number, place: string) {
@@ -111,10 +112,10 @@ export class Netlink {
   #receive(requests: Uint8Array | undefined): Message[] {
     const { native } = this.library
     const size = requests?.length ?? 0
-    const answer = native.weir_netlink_exchange(this.#fd, requests ?? null, size, this.#room, ROOM)
+    const answer = native.weir_netlink_exchange(this.#fd, requests ?? null, size, room, ROOM)
     const got = check(answer, 'use', this.#place)
     if (got === 0) throw new Error(`Cannot use ${this.#place}: the kernel did not answer`)
-    return parseMessages(Uint8Array.prototype.slice.call(this.#room, 0, got))
+    return parseMessages(room.slice(0, got))
   }
 
   /** The requests one after another, with the next sequence numbers. */
