@@ -1,7 +1,7 @@
 # The image of weir-agent: objects and native parts are compiled here, so that no node needs a compiler.
 FROM debian:12-slim AS build
 RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends \
-      ca-certificates clang-19 gcc libbpf-dev libc6-dev libcjson-dev make nodejs npm
+      ca-certificates clang-19 gcc libbpf-dev libc6-dev libjansson-dev make nodejs npm
 WORKDIR /weir
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --no-audit --no-fund

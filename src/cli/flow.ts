@@ -70,6 +70,8 @@ function describeOut({ tuple, out }: FlowRecord): string {
   return same ? 'same' : `${source} > ${destination}`
 }
 
+/** An interface number, or the other node; packets to an endpoint may carry the node they came from. */
 function describeNext({ next, node, toIfindex }: FlowRecord): string {
-  return node === undefined ? `${next} ${toIfindex}` : `${next} ${node}`
+  if (next === 'stack' || next === 'host') return next
+  return node === undefined || next === 'endpoint' ? `${next} ${toIfindex}` : `${next} ${node}`
 }

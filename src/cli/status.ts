@@ -35,7 +35,7 @@ function printStatus(status: AgentStatus): void {
       'routing',
       `${status.routing}: ${routingInUse.native} nodes native, ${routingInUse.vxlan} by VXLAN`,
     ],
-    ['MTU', `${status.mtu} = ${status.mtuDerivation}`],
+    ['MTU', `${status.mtu}: ${status.mtuDerivation}`],
     ['services', status.socketServices ? 'at the socket and per packet' : 'per packet'],
     ['source', describeSource(source)],
     [
@@ -51,9 +51,7 @@ function printStatus(status: AgentStatus): void {
 }
 
 function describeSource({ kind, location, initialized, ageMs }: AgentStatus['source']): string {
-  const state = initialized
-    ? `up to date ${formatAge(ageMs / 1000)} ago`
-    : 'first list not complete'
+  const state = initialized ? `read ${formatAge(ageMs / 1000)} ago` : 'first list not complete'
   return `${kind} ${location}, ${state}`
 }
 
