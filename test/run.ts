@@ -1,5 +1,6 @@
-// node test/run.ts [SUITE...]: runs all suites, or those named, and prints the total as its last line.
-// Exit 1 when anything failed; what a machine cannot run is counted as skipped, never as passed.
+// node test/run.ts [SUITE...]: runs all suites, or those named, and prints the total as its last
+// line. Exit 1 when anything failed; what a machine cannot run is counted as skipped, never as
+// passed.
 import { resolve } from 'node:path'
 import { type Outcome, sum, totalLine } from './support/outcome.ts'
 import { runCommand } from './support/run-command.ts'

@@ -1,5 +1,5 @@
-// Runs node:test files, each in a process of its own: one line a file, failures in full with what the
-// file printed, skipped tests by name, so that no gap hides.
+// Runs node:test files, each in a process of its own: one line a file, failures in full with what
+// the file printed, skipped tests by name, so that no gap hides.
 import { relative, resolve } from 'node:path'
 import type { EventData } from 'node:test'
 import { run } from 'node:test'

@@ -1,5 +1,6 @@
-// The suites that `make test` runs, in order: cheap checks first, then what needs no root, then what
-// needs the kernel, one file at a time. A new directory under test/ is a root suite by itself.
+// The suites that `make test` runs, in order: cheap checks first, then what needs no root, then
+// what needs the kernel, one file at a time. A new directory under test/ is a root suite by
+// itself.
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 

@@ -1,4 +1,5 @@
-// Metrics: what is counted as it happens, what is read at the scrape, and what a failing reading does.
+// Metrics: what is counted as it happens, what is read at the scrape, and what a failing reading
+// does.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
