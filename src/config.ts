@@ -1,5 +1,6 @@
-// The agent's settings: flags, or WEIR_* in the environment, into one frozen Config. A flag wins over
-// the environment. Everything wrong is reported at once, because a DaemonSet shows one log at a time.
+// The agent's settings: flags, or WEIR_* in the environment, into one frozen Config. A flag wins
+// over the environment. Everything wrong is reported at once, because a DaemonSet shows one log
+// at a time.
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
@@ -81,7 +82,7 @@ const SETTINGS: readonly Setting[] = [
   { flag: 'resync-seconds SECONDS', text: 'time between full resyncs', fallback: '60' },
 ]
 
-/** Reads flags (without the node and script words) and the environment. Throws ConfigError; --help prints and exits. */
+/** `argv` is without the words node and script. Throws ConfigError; --help prints and exits. */
 export function readConfig(argv: readonly string[], env: NodeJS.ProcessEnv): Config {
   const command = new Command('weir-agent').description('Weir node agent')
   for (const { flag, text, fallback, choices } of SETTINGS) {

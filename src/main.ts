@@ -1,5 +1,6 @@
-// weir-agent: builds every part, starts them in order, stops them in reverse. The datapath is opened
-// once this node's row is known and outlives the agent: stopping takes nothing away from the kernel.
+// weir-agent: builds every part, starts them in order, stops them in reverse. The datapath is
+// opened once this node's row is known and outlives the agent: stopping takes nothing away from
+// the kernel.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ApiServer } from './api/server.ts'
@@ -11,6 +12,7 @@ import type { Datapath } from './datapath/datapath.ts'
 import {
   countLostEvents,
   countPackets,
+  type Inspected,
   listDestinations,
   listFrontends,
   listMaps,
@@ -47,15 +49,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   const source = createSource(config, tables, roomLogger(log, 'kube'))
   const node = new NodeDatapath({ config, library, tables, log: roomLogger(log, 'datapath') })
   const inspected = { library, bpfRoot: config.bpfRoot }
-  const actual: ApiSources['actual'] = {
-    endpoints: () => opened(node).readEndpoints(),
-    routes: () => opened(node).readNodeRoutes(),
-    flows: () => node.current?.flowCounts,
-    frontends: () => listFrontends(inspected),
-    destinations: () => listDestinations(inspected),
-    maps: () => listMaps(inspected),
-    packets: () => countPackets(inspected),
-  }
+  const actual = actualReadings(node, inspected)
   const metrics = new Metrics(VERSION, {
     ...actual,
     tables: () => Object.values(tables),
@@ -110,6 +104,19 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     for (const reconciler of Object.values(reconcilers)) await reconciler.stop()
     await source.stop()
     node.close()
+  }
+}
+
+/** What the kernel holds; the maps are read through their pins. */
+function actualReadings(node: NodeDatapath, inspected: Inspected): ApiSources['actual'] {
+  return {
+    endpoints: () => opened(node).readEndpoints(),
+    routes: () => opened(node).readNodeRoutes(),
+    flows: () => node.current?.flowCounts,
+    frontends: () => listFrontends(inspected),
+    destinations: () => listDestinations(inspected),
+    maps: () => listMaps(inspected),
+    packets: () => countPackets(inspected),
   }
 }
 

@@ -234,7 +234,7 @@ function whatIsMissing(nodeName: string, node: Node | undefined): string | undef
   return undefined
 }
 
-/** New derivations know nothing of the rows of those before: what they will not write again goes. */
+/** New derivations know nothing of the rows of those before: what they do not write goes. */
 function forgetStale(tables: Tables, settings: ControlSettings): void {
   const self = tables.nodes.get(settings.nodeName)
   const others = [...tables.nodes.rows()].filter(({ name }) => name !== settings.nodeName)

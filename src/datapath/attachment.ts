@@ -1,5 +1,6 @@
-// The requests that attach one pod, in the order they must be carried out: leaves before roots, so
-// that a packet in flight never meets half a pod. Pure: they are sent by endpoints.ts, many at once.
+// The requests that attach one pod, in the order they must be carried out: leaves before roots,
+// so that a packet in flight never meets half a pod. Pure: they are sent by endpoints.ts, many at
+// once.
 import type { Program } from '../libbpf/program.ts'
 import { addressFamily } from '../net/address.ts'
 import { hostPrefix } from '../net/prefix.ts'

@@ -1,5 +1,5 @@
-// CNI CHECK's second half: does the kernel hold everything an endpoint needs? One sentence per thing
-// that is missing; nothing is repaired here.
+// CNI CHECK's second half: does the kernel hold everything an endpoint needs? One sentence per
+// thing that is missing; nothing is repaired here.
 import { addressFamily } from '../net/address.ts'
 import { hostPrefix } from '../net/prefix.ts'
 import { listAddresses } from '../netlink/addresses.ts'

@@ -1,6 +1,6 @@
-// The datapath of one node, loaded and attached: what the reconcilers write to and what is read back.
-// Opening it again, in this process or the next, swaps programs without losing a packet; closing it
-// takes nothing away. Only removeAll() (remove.ts) does.
+// The datapath of one node, loaded and attached: what the reconcilers write to and what is read
+// back. Opening it again, in this process or the next, swaps programs without losing a packet;
+// closing it takes nothing away. Only removeAll() (remove.ts) does.
 import type { Logger } from 'pino'
 import type { Library } from '../libbpf/library.ts'
 import type { BpfObject } from '../libbpf/object.ts'

@@ -1,6 +1,6 @@
-// Keeps the pods' attachments equal to the endpoints table: veth pairs, what is inside the pods, the
-// programs, the host routes, and map `endpoints`. A batch goes through its stages together, one
-// netlink transaction a stage, so that thirty pods cost little more than one.
+// Keeps the pods' attachments equal to the endpoints table: veth pairs, what is inside the pods,
+// the programs, the host routes, and map `endpoints`. A batch goes through its stages together,
+// one netlink transaction a stage, so that thirty pods cost little more than one.
 
 import type { Library } from '../libbpf/library.ts'
 import type { Address } from '../net/address.ts'

@@ -1,5 +1,5 @@
-// The epoch: a flow decided under another one is decided again on its next packet. Bumped after each
-// batch that changed who lives where; one memory load per packet for the programs.
+// The epoch: a flow decided under another one is decided again on its next packet. Bumped after
+// each batch that changed who lives where; one memory load per packet for the programs.
 import type { BpfMap } from '../libbpf/map.ts'
 import * as layout from './layout.gen.ts'
 

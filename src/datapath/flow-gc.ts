@@ -1,5 +1,5 @@
-// Runs the collector of ended connections and remembers what it counted. It comes around sooner when
-// much expires and later when nothing does: an idle node is left in peace.
+// Runs the collector of ended connections and remembers what it counted. It comes around sooner
+// when much expires and later when nothing does: an idle node is left in peace.
 import type { Logger } from 'pino'
 import type { Program } from '../libbpf/program.ts'
 import type { Address } from '../net/address.ts'
@@ -47,7 +47,7 @@ export interface Purged {
   readonly protocol: Protocol
 }
 
-/** The wait before the next run: halved when a quarter of what was seen had expired, else longer. */
+/** The wait before the next run: half when a quarter of what was seen had expired, else longer. */
 export function nextIntervalMs(intervalMs: number, counts: FlowCounts): number {
   const { established, closing, embryos, expired } = counts
   const seen = established + closing + embryos + expired

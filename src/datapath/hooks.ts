@@ -1,5 +1,5 @@
-// Where programs are attached for good, beside the pods' own filters. A link's pin is named after its
-// program and device, so that a restart finds it and swaps the program without a gap.
+// Where programs are attached for good, beside the pods' own filters. A link's pin is named after
+// its program and device, so that a restart finds it and swaps the program without a gap.
 import { stat } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import type { CgroupAttachType } from '../libbpf/kinds.ts'

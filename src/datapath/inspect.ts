@@ -1,5 +1,5 @@
-// Read-only views of the pinned maps, for the CLI and the API. They need the pins alone and so work
-// while the agent is away.
+// Read-only views of the pinned maps, for the CLI and the API. They need the pins alone and so
+// work while the agent is away.
 
 import type { Library } from '../libbpf/library.ts'
 import { BpfMap } from '../libbpf/map.ts'
@@ -20,7 +20,7 @@ import { KernelMap } from './entry-map.ts'
 import { readEpoch } from './epoch.ts'
 import * as layout from './layout.gen.ts'
 import { pinsUnder } from './pins.ts'
-import { readFrontends } from './services.ts'
+import { readFrontends } from './service-sets.ts'
 
 /** Where the pins are. */
 export interface Inspected {

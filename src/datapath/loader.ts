@@ -1,5 +1,6 @@
-// Loads the datapath's object afresh, onto the maps that are pinned already: programs are replaced at
-// every start, state stays. Nothing is attached here (hooks.ts), so a failed load changes no packet.
+// Loads the datapath's object afresh, onto the maps that are pinned already: programs are
+// replaced at every start, state stays. Nothing is attached here (hooks.ts), so a failed load
+// changes no packet.
 import type { Logger } from 'pino'
 import { btfHash } from '../codegen/layout.ts'
 import type { Library } from '../libbpf/library.ts'

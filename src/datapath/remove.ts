@@ -16,7 +16,7 @@ export interface Removed {
   readonly pins: number
 }
 
-/** Roots before leaves: the ways in go first, then devices, then what programs read. May be repeated. */
+/** Roots before leaves: the ways in, then devices, then what programs read. May be repeated. */
 export function removeAll({ library, bpfRoot }: { library: Library; bpfRoot: string }): Removed {
   const { links: hooks, maps } = pinsUnder(bpfRoot)
   const pins = hooks.names().length + maps.names().length

@@ -1,18 +1,23 @@
-// Keeps maps `services` and `backends` equal to the frontends table. A backend set is never changed
-// in place: a new set is written under a new id, the frontend is swapped to it, and the old set goes
-// when no program can still be reading it. So a packet meets the old set or the new one, whole.
+// Keeps maps `services` and `backends` equal to the frontends table. A backend set is never
+// changed in place: a new set is written under a new id, the frontend is swapped to it, and the
+// old set goes when no program can still be reading it. So a packet meets the old set or the new
+// one, whole.
 import { addressFamily } from '../net/address.ts'
-import { type Protocol, protocolNumber } from '../net/protocol.ts'
+import { protocolNumber } from '../net/protocol.ts'
 import { type Failures, NO_FAILURES, type Operations } from '../state/reconciler.ts'
-import type { ActualFrontend } from '../tables/actual.ts'
 import type { Backend, Frontend } from '../tables/desired.ts'
 import { frontendKey } from '../tables/tables.ts'
-import type { EntryMap } from './entry-map.ts'
 import type { Purged } from './flow-gc.ts'
 import type * as layout from './layout.gen.ts'
-
-export type ServiceMap = EntryMap<layout.ServiceKey, layout.Service>
-export type BackendMap = EntryMap<layout.BackendKey, layout.Backend>
+import {
+  type BackendMap,
+  completeSet,
+  protocolOf,
+  readSets,
+  type ServiceMap,
+  sameBackends,
+  setEntries,
+} from './service-sets.ts'
 
 /** A frontend as the kernel holds it. */
 interface Held {
@@ -26,7 +31,7 @@ interface Held {
 export interface ServicesOptions {
   /** How long a replaced set stays; a program runs far shorter than the default, a second. */
   readonly graceMs?: number
-  /** Ends the flows to a backend that is gone; called for UDP, whose flows never end by themselves. */
+  /** Ends the flows to a backend that is gone; for UDP, whose flows never end by themselves. */
   readonly purge?: (gone: Purged) => void
 }
 
@@ -241,62 +246,4 @@ class Numbers {
 
 function toKey({ address, port, protocol }: Frontend): layout.ServiceKey {
   return { address, port, protocol: protocolNumber(protocol), scope: 0 }
-}
-
-function setEntries(
-  setId: number,
-  backends: readonly Backend[],
-): [layout.BackendKey, layout.Backend][] {
-  return backends.map(({ address, port }, slot) => [
-    { setId, slot },
-    { address, port },
-  ])
-}
-
-function sameBackends(a: readonly Backend[], b: readonly Backend[]): boolean {
-  if (a === b) return true
-  if (a.length !== b.length) return false
-  return a.every(({ address, port }, at) => address === b[at]?.address && port === b[at]?.port)
-}
-
-function protocolOf(number: number): Protocol | undefined {
-  return (['TCP', 'UDP', 'SCTP'] as const).find((name) => protocolNumber(name) === number)
-}
-
-/** Every set by id: its backends by slot. */
-function readSets(map: BackendMap): Map<number, Map<number, Backend>> {
-  const sets = new Map<number, Map<number, Backend>>()
-  for (const [{ setId, slot }, backend] of map.entries()) {
-    const set = sets.get(setId)
-    if (set) set.set(slot, backend)
-    else sets.set(setId, new Map([[slot, backend]]))
-  }
-  return sets
-}
-
-function completeSet(
-  set: ReadonlyMap<number, Backend> | undefined,
-  count: number,
-): { backends: Backend[]; missing: number } {
-  const backends: Backend[] = []
-  for (let slot = 0; slot < count; slot++) {
-    const backend = set?.get(slot)
-    if (backend) backends.push({ address: backend.address, port: backend.port })
-  }
-  return { backends, missing: count - backends.length }
-}
-
-/** What the maps hold, for showing and for drift. */
-export function readFrontends(services: ServiceMap, backends: BackendMap): ActualFrontend[] {
-  const sets = readSets(backends)
-  const frontends: ActualFrontend[] = []
-  for (const [key, { id, setId, count }] of services.entries()) {
-    const protocol = protocolOf(key.protocol)
-    if (!protocol) continue
-    const { backends: held, missing } = completeSet(sets.get(setId), count)
-    const { address, port } = key
-    const where = { address, port, protocol, id, setId }
-    frontends.push({ ...where, backends: held, missingBackends: missing })
-  }
-  return frontends
 }

@@ -1,5 +1,6 @@
-// The node's devices towards the other nodes: which they are, and what of them the datapath needs.
-// The first carries the node's address; more are tolerated (a default route elsewhere, --uplink a,b).
+// The node's devices towards the other nodes: which they are, and what of them the datapath
+// needs. The first carries the node's address; more are tolerated (a default route elsewhere,
+// --uplink a,b).
 import type { Address, Family } from '../net/address.ts'
 import { addressFamily } from '../net/address.ts'
 import type { Mac } from '../net/mac.ts'

@@ -1,13 +1,17 @@
-// A node's datapath from nothing to nothing: waiting for its own Node, a changed underlay, maps of an
-// older shape, and removal that leaves the namespace as found.
+// A node's datapath from nothing to nothing: waiting for its own Node, a changed underlay, maps
+// of an older shape, and removal that leaves the namespace as found.
 import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { openLibrary } from '../../src/libbpf/library.ts'
 import { BpfMap } from '../../src/libbpf/map.ts'
-import { library, Place, run, Scene, type TestNode } from './scene.ts'
+import { Place } from './place.ts'
+import { run, Scene } from './scene.ts'
+import { TestNode } from './test-node.ts'
 
+const library = openLibrary()
 let scene = new Scene()
 
 afterEach(async () => {
@@ -16,7 +20,7 @@ afterEach(async () => {
 })
 
 test('an agent whose Node is unknown says so and waits for it', async () => {
-  const node = scene.node(1)
+  const node = new TestNode(scene, 1)
   node.spawn()
   const refused = await until(() => node.status())
   assert.equal(refused.code, 50)
@@ -27,7 +31,7 @@ test('an agent whose Node is unknown says so and waits for it', async () => {
 })
 
 test('a bpf root that is not on a bpffs ends the agent with a sentence', async () => {
-  const node = scene.node(1)
+  const node = new TestNode(scene, 1)
   node.know(node)
   await assert.rejects(node.start('--bpf-root', scene.directory), (error: Error) => {
     assert.match(error.message, /is not on a bpffs, mount one with: mount -t bpf/)
@@ -36,7 +40,7 @@ test('a bpf root that is not on a bpffs ends the agent with a sentence', async (
 })
 
 test('removeAll() leaves the namespace, the pins and the cgroup as found', async () => {
-  const node = scene.node(1)
+  const node = new TestNode(scene, 1)
   node.know(node)
   const before = node.picture()
   await node.start()
@@ -51,8 +55,8 @@ test('removeAll() leaves the namespace, the pins and the cgroup as found', async
   removeAllIn(node)
 })
 
-test('a pinned map of another shape is replaced with one warning, and pods work again', async () => {
-  const node = scene.node(1)
+test('a pinned map of another shape is replaced with one warning, and pods work', async () => {
+  const node = new TestNode(scene, 1)
   node.know(node)
   mkdirSync(join(node.bpfRoot, 'maps'), { recursive: true })
   {
@@ -71,7 +75,7 @@ test('a pinned map of another shape is replaced with one warning, and pods work 
 })
 
 test('a new address of the node opens the datapath again, without losing a packet', async () => {
-  const node = scene.node(1)
+  const node = new TestNode(scene, 1)
   node.know(node)
   await node.start('--resync-seconds', '1')
   const [a, b] = [await node.addPod('a'), await node.addPod('b')]
@@ -88,7 +92,7 @@ test('a new address of the node opens the datapath again, without losing a packe
 })
 
 test('socket services that are turned off are detached', async () => {
-  const node = scene.node(1)
+  const node = new TestNode(scene, 1)
   node.know(node)
   await node.start()
   assert.match(attachedToCgroup(node), /sock_connect4/)

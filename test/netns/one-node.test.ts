@@ -3,16 +3,20 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import * as layout from '../../src/datapath/layout.gen.ts'
+import { openLibrary } from '../../src/libbpf/library.ts'
 import { BpfMap } from '../../src/libbpf/map.ts'
 import { parseAddress } from '../../src/net/address.ts'
 import { parseMac } from '../../src/net/mac.ts'
-import { library, Place, Scene, type TestNode } from './scene.ts'
+import { Place } from './place.ts'
+import { Scene } from './scene.ts'
+import { TestNode } from './test-node.ts'
 
+const library = openLibrary()
 const scene = new Scene()
 let node: TestNode
 
 before(async () => {
-  node = scene.node(1)
+  node = new TestNode(scene, 1)
   node.know(node)
   await node.start()
 })
@@ -133,7 +137,7 @@ test('an agent killed in the middle of ADDs converges when it is back', async ()
   assert.equal(node.podVeths().length, views.length)
 })
 
-test('what was removed while the agent was away is put back, what was added is pruned', async () => {
+test('while the agent was away: what was removed is put back, what was added goes', async () => {
   await node.kill('SIGTERM')
   const [veth = ''] = node.podVeths()
   scene.ip(node.netns, 'route', 'flush', 'dev', veth)

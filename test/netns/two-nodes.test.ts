@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Place, Scene, type TestNode } from './scene.ts'
+import { Place } from './place.ts'
+import { Scene } from './scene.ts'
+import { joinedNodes, type TestNode } from './test-node.ts'
 
 let scene = new Scene()
 
@@ -14,7 +16,7 @@ afterEach(async () => {
 after(() => scene.dispose())
 
 async function startPair(...flags: readonly string[]) {
-  const nodes = scene.pair()
+  const nodes = joinedNodes(scene)
   for (const node of nodes) node.know(...nodes)
   await Promise.all(nodes.map((node) => node.start(...flags)))
   return nodes

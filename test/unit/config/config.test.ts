@@ -1,3 +1,4 @@
+// Settings from flags and environment.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ConfigError, readConfig } from '../../../src/config.ts'

@@ -1,3 +1,4 @@
+// Destinations over a map in memory: keys, flags, epochs.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { destinationOperations, readDestinations } from '../../../src/datapath/destinations.ts'

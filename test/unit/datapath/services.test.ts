@@ -1,8 +1,10 @@
+// Services over maps in memory: order of writes, ids, sets, repair.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type * as layout from '../../../src/datapath/layout.gen.ts'
-import { readFrontends, Services } from '../../../src/datapath/services.ts'
+import { readFrontends } from '../../../src/datapath/service-sets.ts'
+import { Services } from '../../../src/datapath/services.ts'
 import { parseAddress } from '../../../src/net/address.ts'
 import type { Frontend } from '../../../src/tables/desired.ts'
 import { MemoryMap } from '../../support/memory-map.ts'
@@ -51,7 +53,7 @@ test('Services.update() writes the backends before the frontend that names them'
   assert.equal(actual?.missingBackends, 0)
 })
 
-test('Services.update() swaps to a new set and deletes the old one only after the grace', async () => {
+test('Services.update() swaps to a new set; the old one goes after the grace', async () => {
   const { services, backends, operations } = build()
   await operations.update([frontend()])
   const [before] = readFrontends(services, backends)
@@ -92,7 +94,7 @@ test('Services.delete() removes the frontend at once and its set after the grace
   assert.equal((await operations.delete([frontend()])).size, 0, 'the absent may be deleted')
 })
 
-test('Services.restore() takes over ids and sets, so that the first round changes nothing', async () => {
+test('Services.restore() takes over ids and sets: the first round changes nothing', async () => {
   const first = build()
   await first.operations.update([frontend(), frontend({ port: 443 })])
   const before = readFrontends(first.services, first.backends)
@@ -133,7 +135,7 @@ test('Services.prune() puts back what somebody else removed', async () => {
   assert.deepEqual(actual?.backends, frontend().backends)
 })
 
-test('Services.update() fails only the frontend whose set finds no room, and leaves no half set', async () => {
+test('Services.update() fails only the frontend that finds no room, without half a set', async () => {
   const { services, backends, operations } = build(3)
   const failures = await operations.update([frontend(), frontend({ port: 443 })])
   assert.deepEqual([...failures.keys()], ['10.96.0.10:443/TCP'])

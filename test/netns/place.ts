@@ -1,0 +1,84 @@
+// Where traffic comes from and goes to: a node's namespace or a pod's, with weir-pod run in it.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { run, type Scene } from './scene.ts'
+
+const WEIR_POD = join(resolve(import.meta.dirname, '../..'), 'native/out/weir-pod')
+
+export interface Stream {
+  readonly sent: number
+  readonly received: number
+  readonly lost: number
+}
+
+/** A namespace from which and to which traffic is sent. */
+export class Place {
+  readonly netns: string
+  readonly #scene: Scene
+
+  constructor(scene: Scene, netns: string) {
+    this.#scene = scene
+    this.netns = netns
+  }
+
+  /** Serves TCP 80 and UDP 53 on every address. */
+  async serve(name: string): Promise<void> {
+    const args = ['serve', '--name', name, '--node', 'x', '--tcp=80', '--udp=53']
+    const server = this.#spawn(args)
+    this.#scene.defer(() => void server.kill('SIGKILL'))
+    await sleep(200)
+  }
+
+  /** True when a ping, a TCP and a UDP question to the address are answered. */
+  reaches(address: string): { ok: boolean; detail: string } {
+    const questions = [
+      ['ping', address, '--count', '2'],
+      ['ask', address, '80'],
+      ['ask', address, '53', '--udp'],
+    ]
+    for (const question of questions) {
+      try {
+        run('ip', 'netns', 'exec', this.netns, WEIR_POD, ...question)
+      } catch (error) {
+        const { stdout } = error as { stdout?: string }
+        return { ok: false, detail: `${question.join(' ')}: ${stdout ?? String(error)}` }
+      }
+    }
+    return { ok: true, detail: '' }
+  }
+
+  /** Sends numbered requests every 2 ms until the answered function is called. */
+  stream(...args: readonly string[]): () => Promise<Stream> {
+    const child = this.#spawn(['stream', ...args, '--interval', '2000'])
+    let said = ''
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+    const ended = new Promise((resolve) => child.once('close', resolve))
+    return async () => {
+      child.stdin?.end()
+      await ended
+      return JSON.parse(said.trim().split('\n').at(-1) ?? '{}') as Stream
+    }
+  }
+
+  #spawn(args: readonly string[]): ChildProcess {
+    const stdio = ['pipe', 'pipe', 'inherit'] as const
+    return spawn('ip', ['netns', 'exec', this.netns, WEIR_POD, ...args], { stdio: [...stdio] })
+  }
+}
+
+export class TestPod extends Place {
+  readonly id: string
+  readonly addresses: readonly string[]
+
+  constructor(
+    scene: Scene,
+    pod: { readonly netns: string; readonly id: string; readonly addresses: readonly string[] },
+  ) {
+    super(scene, pod.netns)
+    this.id = pod.id
+    this.addresses = pod.addresses
+  }
+}
