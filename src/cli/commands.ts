@@ -16,5 +16,7 @@ export const COMMANDS: readonly NamedCommand[] = [
   { name: 'map', load: async () => (await import('./map.ts')).mapCommand() },
   { name: 'monitor', load: async () => (await import('./monitor.ts')).monitorCommand() },
   { name: 'metrics', load: async () => (await import('./metrics.ts')).metricsCommand() },
+  { name: 'uninstall', load: async () => (await import('./uninstall.ts')).uninstallCommand() },
+  { name: 'bench', load: async () => (await import('../bench/command.ts')).benchCommand() },
   { name: 'lab', load: async () => (await import('../lab/command.ts')).labCommand() },
 ]
