@@ -18,6 +18,11 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* A function that the verifier walks once, for any arguments, and not again on every path that
+ * calls it: three of them took loading from 3.9 s to 0.7 s. It has to check pointers for NULL.
+ */
+#define GLOBAL __noinline
+
 /* From <linux/icmp.h>, <linux/if_arp.h> and others that drag in libc's headers, which do not
  * compile for BPF.
  */

@@ -68,12 +68,15 @@ static __always_inline bool address_is_own(const struct address *address)
 /* Sets the way out for flow->out.destination: 0 or -DROP_x. The epoch is read first, so
  * that a change in the middle makes the decision stale and not wrong.
  */
-static __noinline int flow_decide(struct flow *flow)
+GLOBAL int flow_decide(struct flow *flow)
 {
-	const struct address *to = &flow->out.destination;
 	struct destination *destination;
+	const struct address *to;
 	struct endpoint *endpoint;
 
+	if (!flow)
+		return -DROP_NO_ROUTE;
+	to = &flow->out.destination;
 	flow->epoch = epoch;
 	flow->flags &= ~FLOW_ON_LINK;
 	if (flow->flags & FLOW_BY_STACK) {
@@ -114,10 +117,12 @@ static __always_inline int source_check_overlay(const struct packet *pkt,
 }
 
 /* May `source` send where this packet was met? The node's own stack is trusted. */
-static __noinline int source_check(const struct packet *pkt, const struct address *source)
+GLOBAL int source_check(const struct packet *pkt, const struct address *source)
 {
 	struct endpoint *endpoint;
 
+	if (!pkt || !source)
+		return -DROP_SPOOFED_SOURCE;
 	if (pkt->by_overlay)
 		return source_check_overlay(pkt, source);
 	if (pkt->direction != DIRECTION_FROM_POD && pkt->direction != DIRECTION_FROM_UPLINK)

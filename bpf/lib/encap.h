@@ -51,10 +51,11 @@ static __always_inline int encap_by_device(struct __sk_buff *skb, const struct p
 	struct bpf_tunnel_key key = { .tunnel_id = config.overlay_vni,
 				      .tunnel_tos = pkt->tos,
 				      .tunnel_ttl = VXLAN_TTL };
-	__u64 flags = BPF_F_ZERO_CSUM_TX | BPF_F_DONT_FRAGMENT;
+	__u64 flags = BPF_F_DONT_FRAGMENT;
 
 	if (address_is_ipv4(&flow->node)) {
 		key.remote_ipv4 = bpf_ntohl(address_ipv4(&flow->node));
+		flags |= BPF_F_ZERO_CSUM_TX; /* over IPv6 receivers insist on a checksum */
 	} else {
 		__builtin_memcpy(key.remote_ipv6, flow->node.bytes, sizeof(flow->node));
 		flags |= BPF_F_TUNINFO_IPV6;

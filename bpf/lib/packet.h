@@ -62,7 +62,7 @@ static __always_inline bool packet_is_disguised(const struct tuple *tuple)
 	return address_is_ipv4(&tuple->source) || address_is_ipv4(&tuple->destination);
 }
 
-static __noinline int packet_parse_slowly(struct __sk_buff *skb, struct packet *pkt);
+GLOBAL int packet_parse_slowly(struct __sk_buff *skb, struct packet *pkt);
 
 /* The ports, flags and header length at `l4`, when they are in the linear part. */
 static __always_inline bool packet_read_transport(struct packet *pkt, void *l4, void *end)

@@ -181,11 +181,13 @@ static __always_inline int packet_parse_transport(struct __sk_buff *skb, struct 
 	return 0;
 }
 
-static __noinline int packet_parse_slowly(struct __sk_buff *skb, struct packet *pkt)
+GLOBAL int packet_parse_slowly(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct ip_summary found;
 	int ret;
 
+	if (!pkt)
+		return -DROP_MALFORMED;
 	ret = ip_read(skb, pkt->is_ipv6, pkt->l3, &pkt->tuple, &found);
 	if (ret)
 		return ret;
