@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Numbered requests at a steady pace until stdin ends, each expected back: loss
- * is counted and not assumed. TCP hides loss, so its retransmits are counted too.
+ * is counted and not assumed. TCP hides loss, so its retransmits are counted too,
+ * and of those the ones that the other side reports as doubled (DSACK): a busy
+ * machine makes TCP send again what was only late.
  */
 #include "weir-pod.h"
 
 #include <errno.h>
+#include <linux/tcp.h> /* its tcp_info has dsack_dups, glibc's has not */
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,11 +131,11 @@ static void print(const struct run *run)
 	if (run->kind == KIND_TCP)
 		getsockopt(run->fd, IPPROTO_TCP, TCP_INFO, &state, &size);
 	printf("{\"ok\":%s,\"sent\":%u,\"received\":%u,\"lost\":%u,\"duplicates\":%u,"
-	       "\"longestGapMs\":%.1f,\"retransmits\":%u,\"error\":\"%s\"}\n",
+	       "\"longestGapMs\":%.1f,\"retransmits\":%u,\"doubled\":%u,\"error\":\"%s\"}\n",
 	       run->received == run->sent && !run->error ? "true" : "false", run->sent,
 	       run->received, run->sent - run->received, run->duplicates,
 	       (double)run->longest_gap_us / 1000.0, state.tcpi_total_retrans,
-	       run->error ? strerrorname_np(run->error) : "");
+	       state.tcpi_dsack_dups, run->error ? strerrorname_np(run->error) : "");
 }
 
 int stream(const char *kind, const struct options *given)

@@ -70,8 +70,9 @@ export interface LabPowers {
   /** Starts all agents again with other settings; resolves once they are ready and agree. */
   reconfigure(settings: AgentSettings): Promise<void>
   /** kill -9. */
-  killAgent(node: string): Promise<void>
-  startAgent(node: string): Promise<void>
+  killAgents(nodes: readonly string[]): Promise<void>
+  /** Resolves once they are ready and agree with the cluster. */
+  startAgents(nodes: readonly string[]): Promise<void>
   /** Sets the MTU of a pod's interface on both its ends. */
   setPodMtu(pod: string, mtu: number): Promise<void>
   /** Names of the interfaces of a node. */

@@ -25,7 +25,10 @@ export async function demo(name: string, say: (line: string) => void): Promise<S
     const { created, notes } = await applyObjects(name, readManifests([examples]))
     say(`${created.length} pods created${notes.length ? `; passed over: ${notes.join(', ')}` : ''}`)
     say(`\n${formatStatus(labStatus(name))}\n`)
-    return await runSuite(openLabCluster(name), { onCheck: (result) => say(formatRow(result)) })
+    return await runSuite(openLabCluster(name), {
+      restore: false,
+      onCheck: (result) => say(formatRow(result)),
+    })
   } finally {
     await down(name)
     say('The lab is down')

@@ -73,16 +73,17 @@ function labPowers(name: string, record: () => LabRecord): LabPowers {
       await Promise.all(lab.nodes.map((node) => stopAgent(node, 'SIGTERM')))
       await waitUntilAgreed(await startAgents(lab, settings))
     },
-    async killAgent(node) {
-      await stopAgent(nodeOf(record(), node), 'SIGKILL')
+    async killAgents(names) {
+      const lab = record()
+      await Promise.all(names.map((node) => stopAgent(nodeOf(lab, node), 'SIGKILL')))
     },
-    async startAgent(node) {
+    async startAgents(names) {
       const lab = record()
       const nodes = lab.nodes.map((row) =>
-        row.name === node ? { ...row, agent: startAgent(lab, row, lab.settings) } : row,
+        names.includes(row.name) ? { ...row, agent: startAgent(lab, row, lab.settings) } : row,
       )
       writeRecord({ ...lab, nodes })
-      await waitForAgent(nodeOf({ ...lab, nodes }, node))
+      await Promise.all(nodes.map(waitForAgent))
       await waitUntilAgreed(record())
     },
     async setPodMtu(key, mtu) {

@@ -21,6 +21,8 @@ export interface SuiteOptions {
   /** Runs only checks whose name matches. */
   readonly only?: RegExp
   readonly onCheck?: (result: CheckResult) => void
+  /** Puts settings and workloads back at the end; false when the cluster goes anyway. Default true. */
+  readonly restore?: boolean
 }
 
 interface Round {
@@ -84,8 +86,10 @@ export async function runSuite(cluster: Cluster, options: SuiteOptions = {}): Pr
     }
     await report({ name: 'nothing else was dropped', run: () => expectNoDrops(cluster, drops) })
   } finally {
-    if (before) await cluster.powers?.reconfigure(before)
-    await cluster.remove(fixture)
+    if (options.restore !== false) {
+      if (before) await useSettings(cluster, before)
+      await cluster.remove(fixture)
+    }
   }
   return { checks }
 }

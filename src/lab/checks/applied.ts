@@ -1,9 +1,9 @@
-// What people applied themselves: every Service with backends answers from every node.
+// What people applied themselves: every Service with backends answers a pod of every node.
 import { formatAddressPort } from '../../net/address.ts'
 import type { ClusterService } from '../cluster.ts'
 import { NAMESPACE } from '../fixture.ts'
 import { mustAnswer } from '../probes.ts'
-import type { Check, Scene } from '../scene.ts'
+import { type Check, inPod, podOf, type Scene } from '../scene.ts'
 
 /** One check per Service that is not the suite's own. */
 export function appliedChecks({ cluster, title }: Scene): Check[] {
@@ -13,12 +13,13 @@ export function appliedChecks({ cluster, title }: Scene): Check[] {
       return namespace !== NAMESPACE && clusterIps.length > 0 && backends.length > 0
     })
     .map((service) => ({
-      name: `${title}: Service ${service.namespace}/${service.name} answers every node`,
+      name: `${title}: Service ${service.namespace}/${service.name} answers pods of every node`,
       run: async () => {
         const targets = targetsOf(service)
         for (const { name } of cluster.nodes()) {
           for (const target of targets) {
-            await mustAnswer(cluster, { node: name }, target, { udp: target.udp })
+            const client = inPod(podOf(cluster, 'client', name))
+            await mustAnswer(cluster, client, target, { udp: target.udp })
           }
         }
         return targets.map(({ address, port }) => formatAddressPort(address, port)).join(' ')
