@@ -32,10 +32,20 @@ export function removeAll({ library, bpfRoot }: { library: Library; bpfRoot: str
   )
   netlink.transact(devices.map(({ ifindex }) => deleteLinkRequest(ifindex)))
   maps.removeAll()
-  if (existsSync(bpfRoot)) rmdirSync(bpfRoot)
+  removeDirectory(bpfRoot)
   const left = listLinks(netlink).filter(({ name }) => name === HOST_PEER || POD_VETH.test(name))
   if (left.length > 0) {
     throw new Error(`Cannot remove interfaces: ${left.map(({ name }) => name).join(', ')} are left`)
   }
   return { routes: routes.length, interfaces: devices.length, pins }
+}
+
+/** A bpf root that is a mount point is not ours to remove. */
+function removeDirectory(bpfRoot: string): void {
+  if (!existsSync(bpfRoot)) return
+  try {
+    rmdirSync(bpfRoot)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error
+  }
 }

@@ -1,0 +1,125 @@
+// `weir` against a node of a lab: real agent, real maps; and what is left of it when the agent dies.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { stopAgent } from '../../src/lab/agents.ts'
+import { readRecord } from '../../src/lab/record.ts'
+import { type Run, weir } from '../unit/cli/run-weir.ts'
+import { lab, mustLab } from './lab.ts'
+
+const NAME = 'weir-test-cli'
+const NAMED = ['--name', NAME] as const
+
+before(async () => {
+  await mustLab('down', ...NAMED)
+  await mustLab('up', ...NAMED)
+  await mustLab('apply', ...NAMED, '-f', `${import.meta.dirname}/../../deploy/examples`)
+})
+
+after(() => mustLab('down', ...NAMED))
+
+function onNode(...args: readonly string[]): Promise<Run> {
+  return weir(args, { env: { WEIR_LAB_NODE: `${NAME}/node1` } })
+}
+
+async function json<T>(...args: readonly string[]): Promise<T> {
+  const { code, stdout, stderr } = await onNode(...args, '--json')
+  assert.deepEqual([code, stderr], [0, ''])
+  return JSON.parse(stdout) as T
+}
+
+interface View {
+  readonly drift: string
+  readonly status: string
+}
+
+test('status of a node at work is ok', async () => {
+  assert.deepEqual((await json<{ wrong: string[] }>('status')).wrong, [])
+})
+
+test('endpoints, services and nodes are as wanted', async () => {
+  for (const kind of ['endpoint', 'service', 'node']) {
+    const views = await json<View[]>(kind, 'list')
+    assert.ok(views.length > 1, kind)
+    assert.deepEqual([...new Set(views.map(({ drift }) => drift))], ['ok'], kind)
+  }
+})
+
+test('map list, dump and get show one and the same map', async () => {
+  const maps = await json<{ name: string; entries?: number }[]>('map', 'list')
+  const endpoints = await json<{ key: { address: string }; keyHex: string }[]>(
+    ...['map', 'dump', 'endpoints'],
+  )
+  assert.equal(maps.find(({ name }) => name === 'endpoints')?.entries, endpoints.length)
+  const [first] = endpoints
+  assert.ok(first)
+  const byField = await json('map', 'get', 'endpoints', `address=${first.key.address}`)
+  assert.deepEqual(byField, [first])
+  assert.deepEqual(await json('map', 'get', 'endpoints', first.keyHex), [first])
+})
+
+test('a connection of a pod is in the flow list, under its filters', async () => {
+  const { addresses } = readRecord(NAME).pods.find(({ name }) => name === 'front-0') ?? {}
+  const [address = ''] = addresses ?? []
+  const { clusterIp } = await frontService()
+  await mustLab('exec', ...NAMED, 'front-0', '--', 'weir-pod', 'ask', clusterIp, '9000')
+  type Flow = { tuple: { source: string; destinationPort: number } }
+  const flows = await json<Flow[]>('flow', 'list', '--from', address, '--protocol', 'tcp')
+  assert.ok(flows.some(({ tuple }) => tuple.source === address && tuple.destinationPort === 9000))
+  assert.deepEqual(await json('flow', 'list', '--from', '203.0.113.0/24'), [])
+})
+
+async function frontService(): Promise<{ clusterIp: string }> {
+  const services = await json<{ service: string; frontend: string }[]>('service', 'list')
+  const found = services.find(({ service }) => service === 'shop/api')
+  const clusterIp = found?.frontend.replace(/:9\d+\/TCP$/, '') ?? ''
+  return { clusterIp }
+}
+
+test('a drop is in monitor and in metrics', async () => {
+  const { podCidrs, name } = readRecord(NAME).nodes[0] ?? { podCidrs: [], name: '' }
+  const nobody = podCidrs[0]?.replace(/\.0\/24$/, '.250') ?? ''
+  const watching = weir(['monitor', '--to', nobody], {
+    env: { WEIR_LAB_NODE: `${NAME}/${name}` },
+    stopAt: 'no_endpoint',
+  })
+  // The stream has no sign of being open, so ask again until it shows.
+  let seen = false
+  const done = watching.then(() => {
+    seen = true
+  })
+  while (!seen) await lab('exec', ...NAMED, 'front-0', '--', 'weir-pod', 'ping', nobody)
+  await done
+  assert.match((await watching).stdout, /no_endpoint from_pod ifindex \d+ ICMP /)
+  const counts = await json<{ reason: string; packets: number }[]>('metrics')
+  assert.ok(counts.some(({ reason, packets }) => reason === 'no_endpoint' && packets > 0))
+})
+
+test('with the agent killed, maps are still read and the rest is one sentence', async () => {
+  const [node] = readRecord(NAME).nodes
+  assert.ok(node)
+  await stopAgent(node, 'SIGKILL')
+  assert.ok((await json<unknown[]>('map', 'dump', 'endpoints')).length > 0)
+  assert.ok((await json<unknown[]>('metrics')).length > 0)
+  const { code, stdout, stderr } = await onNode('endpoint', 'list')
+  assert.deepEqual([code, stdout], [1, ''])
+  assert.match(stderr, /^Cannot reach the agent: nobody answers on .*, is weir-agent running\?\n$/)
+})
+
+test('uninstall on a node leaves nothing of Weir there', async () => {
+  const node = readRecord(NAME).nodes.find(({ name }) => name === 'node2')
+  assert.ok(node)
+  const uninstall = [
+    ...['exec', ...NAMED, 'node2', '--', process.execPath, 'src/cli/main.ts', 'uninstall'],
+    ...['--bpf-root', node.bpfRoot, '--state-dir', node.stateDir, '--run-dir', node.runDir],
+    ...['--socket', node.socket],
+  ]
+  const refused = await lab(...uninstall)
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /^Cannot uninstall: an agent answers on .*, stop it first$/m)
+  const found = await lab(...uninstall, '--verify')
+  assert.equal(found.code, 1)
+  assert.match(found.stdout, /^interface weir_host$/m)
+  await stopAgent(node, 'SIGTERM')
+  assert.match(await mustLab(...uninstall), /^Weir is removed from this node\.$/m)
+  assert.match(await mustLab(...uninstall, '--verify'), /^Nothing of Weir is here\.$/m)
+})
