@@ -4,13 +4,7 @@
 
 import type { Library } from '../libbpf/library.ts'
 import type { Address } from '../net/address.ts'
-import {
-  createVeth,
-  deleteLink,
-  deleteLinkRequest,
-  linkByName,
-  listLinks,
-} from '../netlink/links.ts'
+import { createVeth, deleteLink, deleteLinks, linkByName, listLinks } from '../netlink/links.ts'
 import type { Request } from '../netlink/message.ts'
 import { Netlink } from '../netlink/netlink.ts'
 import { writeSysctl } from '../netlink/sysctl.ts'
@@ -27,6 +21,8 @@ export type EndpointMap = EntryMap<layout.EndpointKey, layout.Endpoint>
 
 /** Names that are ours to prune; weir_host and its like are not among them. */
 export const POD_VETH = /^weir[0-9a-f]{11}$/
+/** Interface group of veths being deleted together: "weir". */
+const LEAVING_GROUP = 0x77656972
 /** Reading all links is cheaper than asking for this many by name. */
 const MANY = 8
 
@@ -91,7 +87,8 @@ export class Endpoints implements Operations<Endpoint> {
     if (extra.length > 0) bumpEpoch()
     const names = new Set(rows.map(({ hostIfName }) => hostIfName))
     const stray = listLinks(netlink).filter(({ name }) => POD_VETH.test(name) && !names.has(name))
-    netlink.transact(stray.map(({ ifindex }) => deleteLinkRequest(ifindex)))
+    const ifindexes = stray.map(({ ifindex }) => ifindex)
+    deleteLinks(netlink, ifindexes, LEAVING_GROUP)
   }
 
   #findVeths(works: readonly Work[]): void {
@@ -182,9 +179,7 @@ export class Endpoints implements Operations<Endpoint> {
     const failed = works.filter(({ error, created }) => error && created)
     if (failed.length === 0) return
     this.#deleteEntries(failed.map(({ row }) => row))
-    this.#options.netlink.transact(
-      failed.flatMap(({ host }) => (host ? [deleteLinkRequest(host.ifindex)] : [])),
-    )
+    this.#deleteVeths(failed)
   }
 
   /** Only entries of this very endpoint: its address may be another's by now. */
@@ -200,10 +195,11 @@ export class Endpoints implements Operations<Endpoint> {
   }
 
   #deleteVeths(works: readonly Work[]): void {
-    this.#send(works, ({ host }) => (host ? [deleteLinkRequest(host.ifindex)] : []))
-    // ENODEV: the pod's namespace went away meanwhile, and the pair with it.
+    const ifindexes = works.flatMap(({ host }) => (host ? [host.ifindex] : []))
+    const failures = deleteLinks(this.#options.netlink, ifindexes, LEAVING_GROUP)
     for (const work of works) {
-      if ((work.error as { code?: unknown } | undefined)?.code === 'ENODEV') delete work.error
+      const error = work.host && failures.get(work.host.ifindex)
+      if (error) work.error ??= error
     }
   }
 

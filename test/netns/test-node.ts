@@ -53,7 +53,7 @@ export class TestNode {
     scene.defer(() => this.kill())
     const peer = ['peer', 'name', 'nowhere']
     run('ip', '-n', this.netns, 'link', 'add', 'eth0', 'type', 'veth', ...peer)
-    run('ip', '-n', this.netns, 'link', 'set', 'nowhere', 'addrgenmode', 'none', 'up')
+    run('ip', '-n', this.netns, 'link', 'set', 'nowhere', 'up')
     this.configureUplink()
   }
 
@@ -61,8 +61,6 @@ export class TestNode {
     const { netns, number } = this
     run('ip', '-n', netns, 'addr', 'add', `192.168.60.${number}/24`, 'dev', 'eth0')
     run('ip', '-n', netns, 'addr', 'add', `fd60::${number}/64`, 'dev', 'eth0', 'nodad')
-    // A link-local address appears seconds later, which is no change of ours.
-    run('ip', '-n', netns, 'link', 'set', 'eth0', 'addrgenmode', 'none')
     run('ip', '-n', netns, 'link', 'set', 'eth0', 'up')
   }
 
@@ -188,14 +186,17 @@ export class TestNode {
     return links.map(({ ifname }) => ifname).filter((name) => /^weir[0-9a-f]{11}$/.test(name))
   }
 
-  /** Interfaces, routes, rules and neighbours; anycast routes come with IPv6 forwarding alone. */
+  /**
+   * Interfaces, routes, rules and neighbours, without what is no change of ours: anycast routes
+   * come with IPv6 forwarding, link-local addresses seconds after their interface.
+   */
   picture(): string {
     const ip = (...args: string[]) => run('ip', '-n', this.netns, '-o', ...args)
     const links = ip('link').replaceAll(/^\d+: |qlen \d+/gm, '')
     const routes = ['-4', '-6']
       .map((family) => ip(family, 'route', 'show', 'table', 'all'))
       .join('')
-      .replaceAll(/^anycast .*\n/gm, '')
+      .replaceAll(/^(anycast|.*fe80:).*\n/gm, '')
     const rules = `${ip('rule')}${ip('-6', 'rule')}`
     return [links, routes, rules, ip('neigh', 'show', 'nud', 'permanent')].join('\n')
   }

@@ -135,7 +135,7 @@ test('Services.prune() puts back what somebody else removed', async () => {
   assert.deepEqual(actual?.backends, frontend().backends)
 })
 
-test('Services.update() fails only the frontend that finds no room, without half a set', async () => {
+test('Services.update() fails only the one without room, and leaves no half set', async () => {
   const { services, backends, operations } = build(3)
   const failures = await operations.update([frontend(), frontend({ port: 443 })])
   assert.deepEqual([...failures.keys()], ['10.96.0.10:443/TCP'])
@@ -152,7 +152,8 @@ test('Services ends the flows of UDP backends that are gone, and leaves those of
   const { operations, purged } = build()
   const udp = frontend({ protocol: 'UDP', port: 53 })
   await operations.update([frontend(), udp])
-  await operations.update([frontend({ backends: [] }), { ...udp, backends: [backend('10.0.2.7')] }])
+  const fewer = { ...udp, backends: [backend('10.0.2.7')] }
+  await operations.update([frontend({ backends: [] }), fewer])
   assert.deepEqual(purged, ['10.0.1.5 8080'])
   await operations.delete([udp])
   assert.deepEqual(purged, ['10.0.1.5 8080', '10.0.2.7 8080'])
