@@ -26,8 +26,9 @@ export interface Derivation<Out extends object> {
 }
 
 /**
- * Runs the derivation once for everything when every input is initialized, marks the output
- * initialized, and then runs, coalesced, each group touched by a change. Returns the way to stop.
+ * Runs the derivation once for everything when every input is initialized: then the output holds
+ * its rows and no other, also none of an earlier derivation, and is marked initialized. After that
+ * runs, coalesced, each group touched by a change. Returns the way to stop.
  */
 export function derive<Out extends object>(
   derivation: Derivation<Out>,
@@ -36,8 +37,9 @@ export function derive<Out extends object>(
   const { inputs, output } = derivation
   const dirty = new Set<string>()
   const groups = inputs.map(() => new Map<string, readonly string[]>())
-  const runGroup = groupRunner(derivation, dirty)
+  const { runGroup, isOwned } = groupRunner(derivation, dirty)
   let cancel: (() => void) | undefined
+  let first = true
 
   const touch = (at: number, { table, groupsOf }: Input<object>, key: string): void => {
     const known = groups[at]
@@ -57,6 +59,8 @@ export function derive<Out extends object>(
       dirty.delete(group)
       runGroup(group)
     }
+    if (first) for (const { key } of output.entries()) if (!isOwned(key)) output.delete(key)
+    first = false
     output.markInitialized()
   }
 
@@ -86,7 +90,7 @@ export function derive<Out extends object>(
 function groupRunner<Out extends object>(
   { compute, output, onConflict }: Derivation<Out>,
   dirty: Set<string>,
-): (group: string) => void {
+): { runGroup: (group: string) => void; isOwned: (key: string) => boolean } {
   const claims = new Map<string, ReadonlySet<string>>()
   const owners = new Map<string, string>()
   const losers = new Map<string, Set<string>>()
@@ -122,7 +126,7 @@ function groupRunner<Out extends object>(
     for (const loser of losers.get(key) ?? []) dirty.add(loser)
   }
 
-  return (group) => {
+  const runGroup = (group: string): void => {
     const now = new Set<string>()
     for (const row of compute(group)) {
       const key = output.keyOf(row)
@@ -134,4 +138,5 @@ function groupRunner<Out extends object>(
     if (now.size > 0) claims.set(group, now)
     else claims.delete(group)
   }
+  return { runGroup, isOwned: (key) => owners.has(key) }
 }

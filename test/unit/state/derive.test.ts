@@ -191,6 +191,16 @@ test('stopping leaves the output as it is', async (t) => {
   assert.equal(seats.size, 1)
 })
 
+test('rows that an earlier derivation left in the output go with the first run', async (t) => {
+  const { teams, seats, start, owners } = setUp(t)
+  seats.upsert({ seat: '1', team: 'gone', members: [] })
+  seats.upsert({ seat: '2', team: 'gone', members: [] })
+  teams.upsert({ name: 'red', seats: ['2', '3'] })
+  start()
+  await turn()
+  assert.deepEqual(owners(), { 2: 'red', 3: 'red' })
+})
+
 for (let seed = 1; seed <= 30; seed++) {
   test(`a random sequence ends equal to a rebuild from nothing (seed ${seed})`, async (t) => {
     const random = randomFrom(seed)
