@@ -1,43 +1,61 @@
 // What one packet costs in a program: BPF_PROG_TEST_RUN, beside a program that does nothing.
-// Each sample is one run on a fresh frame: a second run would meet the packet that the first one
-// has rewritten, so `repeat` cannot be used, and the median over many calls is quoted.
+// A program rewrites its packet, so a second run on it would go another way: each sample is one
+// run on a fresh frame, in turn with the empty program, and medians are quoted.
+import { join } from 'node:path'
+import * as layout from '../datapath/layout.gen.ts'
+import { projectRoot } from '../lab/paths.ts'
+import { openLibrary } from '../libbpf/library.ts'
+import { BpfObject } from '../libbpf/object.ts'
 import type { Program } from '../libbpf/program.ts'
-
-/** A packet for a program, and what makes the maps as they must be before each run. */
-export interface ProgramCase {
-  /** As in the bench's rows: "from_pod.established-ipv4". */
-  readonly name: string
-  readonly program: Program
-  readonly frame: Uint8Array
-  readonly context?: Uint8Array
-  readonly prepare?: () => void
-}
+import { fillScene, type ProgramCase, programCases, sceneConfig } from './program-cases.ts'
 
 export interface ProgramTime {
+  /** As in the bench's rows: "from_pod.established-ipv4". */
   readonly name: string
   /** Median of one run. */
   readonly ns: number
-  /** The same of a program that returns at once, on the same frame, measured in turn. */
+  /** The same of a program that returns at once, on the same frame. */
   readonly emptyNs: number
 }
 
-/** Measures every case in turn with the empty program, `samples` times. */
-export function timePrograms(
-  cases: readonly ProgramCase[],
-  empty: Program,
-  samples = 2000,
-): ProgramTime[] {
-  return cases.map(({ name, program, frame, context, prepare }) => {
-    const input = { data: frame, ...(context ? { context } : {}) }
-    const times: number[] = []
-    const emptyTimes: number[] = []
-    for (let sample = 0; sample < samples; sample++) {
-      prepare?.()
-      emptyTimes.push(empty.testRun(input).durationNs)
-      times.push(program.testRun(input).durationNs)
-    }
-    return { name, ns: median(times), emptyNs: median(emptyTimes) }
-  })
+const REDIRECT = 7
+
+/** Measures every case `samples` times. Loads an object of its own and attaches nothing. */
+export function timePrograms(samples = 5000): ProgramTime[] {
+  const library = openLibrary()
+  using empty = BpfObject.open(library, join(projectRoot(), 'bpf/out/empty.bpf.o'))
+  using object = BpfObject.open(library, join(projectRoot(), 'bpf/out/weir.bpf.o'))
+  const { section, offset } = layout.globals.config
+  const constants = object.initialData(section)
+  constants.set(layout.config.toBytes(sceneConfig()), offset)
+  object.setData(section, constants)
+  empty.load()
+  object.load()
+  fillScene(object)
+  using nothing = empty.program('empty')
+  return programCases(object).map((each) => timeCase(object, each, nothing, samples))
+}
+
+function timeCase(
+  object: BpfObject,
+  { name, program: programName, frame, prepare }: ProgramCase,
+  nothing: Program,
+  samples: number,
+): ProgramTime {
+  using program = object.program(programName)
+  prepare?.()
+  const { returnValue } = program.testRun({ data: frame })
+  if (returnValue !== REDIRECT) {
+    throw new Error(`Cannot measure ${programName}: ${name} is not forwarded (${returnValue})`)
+  }
+  const times: number[] = []
+  const emptyTimes: number[] = []
+  for (let sample = 0; sample < samples; sample++) {
+    prepare?.()
+    emptyTimes.push(nothing.testRun({ data: frame }).durationNs)
+    times.push(program.testRun({ data: frame }).durationNs)
+  }
+  return { name: `${programName}.${name}`, ns: median(times), emptyNs: median(emptyTimes) }
 }
 
 function median(values: readonly number[]): number {
