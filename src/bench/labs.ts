@@ -1,5 +1,7 @@
 // Weir under load: two labs side by side, one per way across nodes, each with a pod for the client,
-// one on the same node, one on the other, and a Service on the near one.
+// one on the same node, one on the other, and a Service whose backend is a third pod on the same
+// node. (A client that meets one server both ways meets its TIME_WAIT sockets under other sequence
+// numbers, and the kernel makes it wait a second for each.)
 import type { ChildProcess } from 'node:child_process'
 import { applyObjects } from '../lab/apply.ts'
 import { down } from '../lab/down.ts'
@@ -37,11 +39,14 @@ export async function buildBenchLab(
   }
   try {
     await applyObjects(name, podObjects())
-    const near = podOf(name, 'near')
-    await applyObjects(name, serviceObjects(near))
-    const far = podOf(name, 'far')
+    const [near, far, backend] = ['near', 'far', 'backend'].map((pod) => podOf(name, pod)) as [
+      PodRecord,
+      PodRecord,
+      PodRecord,
+    ]
+    await applyObjects(name, serviceObjects(backend))
     const client = placeOf(podOf(name, 'client'))
-    for (const pod of [near, far]) {
+    for (const pod of [near, far, backend]) {
       servers.push(await startServer(builtProgram('weir-netbench'), placeOf(pod), ipv4Of(pod)))
     }
     return {
@@ -79,7 +84,7 @@ function manifests(bodies: readonly object[]): KubeObject[] {
 }
 
 function podObjects(): KubeObject[] {
-  const nodes = { client: 'node1', near: 'node1', far: 'node2' }
+  const nodes = { client: 'node1', near: 'node1', backend: 'node1', far: 'node2' }
   const pods = Object.entries(nodes).map(([name, nodeName]) => ({
     apiVersion: 'v1',
     kind: 'Pod',
@@ -90,26 +95,26 @@ function podObjects(): KubeObject[] {
 }
 
 /** Without a selector, so that the lab's own server leaves the ports to the load's. */
-function serviceObjects(near: PodRecord): KubeObject[] {
+function serviceObjects(backend: PodRecord): KubeObject[] {
   const ports = PORTS.map((port) => ({ name: `p${port}`, port, protocol: 'TCP' }))
   return manifests([
     {
       apiVersion: 'v1',
       kind: 'Service',
-      metadata: { name: 'near', namespace: NAMESPACE },
+      metadata: { name: 'backend', namespace: NAMESPACE },
       spec: { clusterIP: SERVICE_ADDRESS, clusterIPs: [SERVICE_ADDRESS], ports },
     },
     {
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
       metadata: {
-        name: 'near',
+        name: 'backend',
         namespace: NAMESPACE,
-        labels: { 'kubernetes.io/service-name': 'near' },
+        labels: { 'kubernetes.io/service-name': 'backend' },
       },
       addressType: 'IPv4',
       ports,
-      endpoints: [{ addresses: [ipv4Of(near)], conditions: { ready: true } }],
+      endpoints: [{ addresses: [ipv4Of(backend)], conditions: { ready: true } }],
     },
   ])
 }

@@ -1,7 +1,14 @@
 // What Weir is measured beside, built on the same machine in namespaces of its own: a direct veth
-// pair (the limit), a Linux bridge, two bare nodes on a switch, kernel VXLAN with bridges on them.
+// pair (the limit), a Linux bridge, a BPF program that only redirects (the least that a datapath over
+// veth can do), two bare nodes on a switch, kernel VXLAN with bridges on them.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { builtObject } from '../lab/paths.ts'
+import { openLibrary } from '../libbpf/library.ts'
+import { BpfObject } from '../libbpf/object.ts'
+import { linkByName } from '../netlink/links.ts'
+import { Netlink } from '../netlink/netlink.ts'
+import { addClsactRequest, replaceBpfFilterRequest } from '../netlink/traffic-control.ts'
 import type { Path, Place } from './load.ts'
 
 const run = promisify(execFile)
@@ -12,13 +19,15 @@ export interface ReferencePath extends Path {
 }
 
 export interface References {
-  readonly paths: Readonly<Record<'veth' | 'bridge' | 'node' | 'kernel-vxlan', ReferencePath>>
+  readonly paths: Readonly<
+    Record<'veth' | 'bridge' | 'redirect' | 'node' | 'kernel-vxlan', ReferencePath>
+  >
   /** Removes every namespace it made. */
   close(): Promise<void>
 }
 
 const PREFIX = 'weir-ref-'
-const NAMES = ['va', 'vb', 'br', 'ba', 'bb', 'sw', 'n1', 'n2', 'p1', 'p2']
+const NAMES = ['va', 'vb', 'br', 'ba', 'bb', 'rr', 'ra', 'rb', 'sw', 'n1', 'n2', 'p1', 'p2']
 
 function netns(name: string): string {
   return `/run/netns/${PREFIX}${name}`
@@ -43,11 +52,13 @@ export async function buildReferences(): Promise<References> {
   }
   await buildDirect()
   await buildBridge()
+  await buildRedirect()
   await buildNodes()
   return {
     paths: {
       veth: path('va', 'vb', '10.201.0.2'),
       bridge: path('ba', 'bb', '10.202.0.2'),
+      redirect: path('ra', 'rb', '10.206.0.2'),
       node: path('n1', 'n2', '10.203.0.2'),
       'kernel-vxlan': path('p1', 'p2', '10.204.0.2'),
     },
@@ -77,6 +88,36 @@ async function buildBridge(): Promise<void> {
     await ip('br', `link add ${name} type veth peer name eth0 netns ${name}!`)
     await ip('br', `link set ${name} master br0 up`)
     await ip(name, `addr add 10.202.0.${index + 1}/24 dev eth0\nlink set eth0 up`)
+  }
+}
+
+/** Two pods on a node whose only work is bpf_redirect_peer, as filters on the veths. */
+async function buildRedirect(): Promise<void> {
+  for (const [index, name] of ['ra', 'rb'].entries()) {
+    const mac = `02:00:00:00:ce:0${index}`
+    await ip('rr', `link add ${name} address ${mac} type veth peer name eth0 netns ${name}!`)
+    await ip('rr', `link set ${name} up`)
+    await ip(name, `addr add 10.206.0.${index + 1}/24 dev eth0\nlink set eth0 up`)
+    await ip(name, `neigh add 10.206.0.${2 - index} lladdr ${mac} dev eth0 nud permanent`)
+  }
+  attachRedirect(netns('rr'))
+}
+
+function attachRedirect(node: string): void {
+  const library = openLibrary()
+  using object = BpfObject.open(library, builtObject('redirect'))
+  using netlink = Netlink.open(library, node)
+  const [first, second] = ['ra', 'rb'].map((name) => linkByName(netlink, name)?.ifindex ?? 0)
+  const bytes = object.initialData('.rodata')
+  // struct redirect_config, the only constant of the object.
+  new Uint32Array(bytes.buffer, bytes.byteOffset, 2).set([first ?? 0, second ?? 0])
+  object.setData('.rodata', bytes)
+  object.load()
+  const programFd = object.program('redirect').fd
+  for (const ifindex of [first ?? 0, second ?? 0]) {
+    const filter = { ifindex, programFd, name: 'redirect', priority: 1, handle: 1 }
+    netlink.run(addClsactRequest(ifindex))
+    netlink.run(replaceBpfFilterRequest({ ...filter, direction: 'ingress' }))
   }
 }
 

@@ -1,5 +1,5 @@
 // The bench's rows for people, as text and as the Markdown of README.md.
-import { table } from 'table'
+import { getBorderCharacters, table } from 'table'
 import type { BenchRow } from './measure.ts'
 
 const HEAD = ['name', 'value', 'unit', 'beside', 'its value', 'ratio', 'target']
@@ -38,7 +38,7 @@ function significant(value: number): string {
 /** Aligned columns for a terminal. */
 export function formatRows(rows: readonly BenchRow[]): string {
   return table([HEAD, ...rows.map(cells)], {
-    border: {},
+    border: getBorderCharacters('void'),
     drawHorizontalLine: () => false,
     columnDefault: { paddingLeft: 0, paddingRight: 2 },
     columns: { 1: { alignment: 'right' }, 4: { alignment: 'right' }, 5: { alignment: 'right' } },

@@ -56,6 +56,13 @@ export function projectRoot(): string {
   return directory
 }
 
+/** A compiled BPF object: "weir" or "bench". */
+export function builtObject(name: string): string {
+  const path = join(projectRoot(), 'bpf', 'out', `${name}.bpf.o`)
+  if (!existsSync(path)) throw new Error(`Cannot find ${path}: run "make build" first`)
+  return path
+}
+
 /** A built program, or an error that says how to build it. */
 export function builtProgram(name: string): string {
   const path = join(projectRoot(), 'native', 'out', name)
