@@ -36,7 +36,7 @@ _Static_assert(sizeof(struct purge) == 24, "the agent fills it by its layout");
 struct gc exported_gc SEC(".export") = {};
 struct purge exported_purge SEC(".export") = {};
 
-/* The coarse clock's base; syscall programs may not call bpf_ktime_get_coarse_ns() itself (6.18). */
+/* On the coarse clock's base; syscall programs may not call bpf_ktime_get_coarse_ns() (6.18). */
 static __always_inline __u32 gc_now(void)
 {
 	return bpf_ktime_get_ns() / 1000000000;

@@ -39,14 +39,14 @@ static __always_inline struct endpoint *arp_asker(const struct __sk_buff *skb,
 	return endpoint && endpoint->ifindex == skb->ifindex ? endpoint : NULL;
 }
 
-static __noinline int arp_answer(struct __sk_buff *skb, struct packet *pkt)
+GLOBAL int arp_answer(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct endpoint *endpoint;
 	struct arp_ipv4 *arp;
 	struct ethhdr *eth;
 	__be32 asked;
 
-	if (bpf_skb_pull_data(skb, ETH_HLEN + sizeof(*arp)))
+	if (!pkt || bpf_skb_pull_data(skb, ETH_HLEN + sizeof(*arp)))
 		return -DROP_MALFORMED;
 	eth = (void *)(long)skb->data;
 	arp = (void *)(eth + 1);

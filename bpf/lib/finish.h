@@ -6,8 +6,10 @@
 #include "event.h"
 #include "reply.h"
 
-static __noinline int finish_drop(struct __sk_buff *skb, struct packet *pkt, int reason)
+GLOBAL int finish_drop(struct __sk_buff *skb, struct packet *pkt, int reason)
 {
+	if (!pkt)
+		return TC_ACT_SHOT;
 	metric_count(pkt->direction, reason & 31, skb->len);
 	event_send(&pkt->tuple, reason, pkt->direction, skb->ifindex, skb->len);
 	return reply(skb, pkt, reason);

@@ -32,10 +32,12 @@ static __always_inline int forward_to_host(struct __sk_buff *skb)
 }
 
 /* Everything but a pod of this node: a function of its own, for it is the larger part. */
-static __noinline int forward_away(struct __sk_buff *skb, struct packet *pkt, struct flow *flow)
+GLOBAL int forward_away(struct __sk_buff *skb, struct packet *pkt, struct flow *flow)
 {
 	struct mac mac;
 
+	if (!pkt || !flow)
+		return -DROP_NO_ROUTE;
 	switch (flow->next) {
 	case FLOW_TO_NEIGHBOUR:
 	case FLOW_TO_FIB:

@@ -82,19 +82,18 @@ static __always_inline int icmp_load_addresses(struct __sk_buff *skb, const stru
 	return 0;
 }
 
-static __noinline int icmp_rewrite(struct __sk_buff *skb, struct packet *pkt,
-				   const struct flow *flow)
+GLOBAL int icmp_rewrite(struct __sk_buff *skb, struct packet *pkt, const struct flow *flow)
 {
-	__u32 check = pkt->l4 + offsetof(struct icmp_header, check);
-	__u32 difference, sum;
+	__u32 difference, sum, check;
 	struct tuple from, to;
 
-	if (icmp_load_addresses(skb, pkt, &from))
+	if (!pkt || !flow || icmp_load_addresses(skb, pkt, &from))
 		return -DROP_MALFORMED;
 	to.source =
 		address_equal(&from.source, &pkt->tuple.source) ? flow->out.source : from.source;
 	to.destination = flow->out.destination;
 	sum = icmp_rewrite_quoted(skb, pkt, flow);
+	check = pkt->l4 + offsetof(struct icmp_header, check);
 	if (bpf_l4_csum_replace(skb, check, 0, sum, 0))
 		return -DROP_MALFORMED;
 	icmp_patch_addresses(skb, pkt, pkt->l3, &from, &to, 0);

@@ -63,7 +63,7 @@ static __always_inline void ndp_write(void *data, const struct packet *pkt, cons
 	message->icmp.check = ~checksum_fold(sum);
 }
 
-static __noinline int ndp_answer(struct __sk_buff *skb, struct packet *pkt)
+GLOBAL int ndp_answer(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct ndp_message *message;
 	struct endpoint *own;
@@ -72,7 +72,7 @@ static __noinline int ndp_answer(struct __sk_buff *skb, struct packet *pkt)
 	__u8 type;
 	int ret;
 
-	if (pkt->l4 != NDP_AT || bpf_skb_load_bytes(skb, NDP_AT, &type, sizeof(type)) ||
+	if (!pkt || pkt->l4 != NDP_AT || bpf_skb_load_bytes(skb, NDP_AT, &type, sizeof(type)) ||
 	    type != NDP_SOLICITATION || address_is_unspecified(&pkt->tuple.source))
 		return PASS;
 	/* Room for our one option; probes come without any, and others are cut off. */
