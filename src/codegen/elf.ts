@@ -1,4 +1,4 @@
-// Reads sections and symbols of a 64-bit little-endian ELF file, which is what clang -target bpf writes.
+// Reads sections and symbols of a 64-bit little-endian ELF file, as clang writes for BPF.
 
 export interface ElfSymbol {
   readonly name: string

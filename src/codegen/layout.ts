@@ -134,7 +134,7 @@ class LayoutReader {
     return pointer?.kind === 'pointer' ? pointer.type : undefined
   }
 
-  /** The layout of a type; structs and enums met on the way are collected. `where` is for errors. */
+  /** The layout of a type; structs and enums on the way are collected. `where` is for errors. */
   #fieldType(id: number, where: string): FieldType {
     const bigEndian = this.#isBigEndian(id)
     const type = this.#resolve(id)

@@ -1,8 +1,7 @@
-// Ethernet frames around and beside IP: ARP, neighbour discovery, VXLAN.
+// Ethernet frames around and beside IP: ARP, VXLAN.
 import { type Address, addressToNativeBytes } from './address.ts'
 import { concat, uint16, uint32 } from './bytes.ts'
 import { type Mac, macToBytes } from './mac.ts'
-import type { Body } from './packet.ts'
 
 export const ETHERNET_BYTES = 14
 export const ETHERTYPE = { ipv4: 0x0800, arp: 0x0806, ipv6: 0x86dd } as const
@@ -41,22 +40,6 @@ export function buildArp(arp: Arp): Uint8Array {
     addressToNativeBytes(arp.target),
   )
   return ethernet({ ...arp, type: ETHERTYPE.arp, payload })
-}
-
-/**
- * Body of a neighbour solicitation (135) or advertisement (136), with a link-layer address option.
- */
-export function neighbourMessage(message: {
-  readonly type: 135 | 136
-  readonly target: Address
-  readonly mac?: Mac
-  /** Advertisements: router 0x80, solicited 0x40, override 0x20. */
-  readonly flags?: number
-}): Body {
-  const { type, target, mac, flags = 0 } = message
-  const option = mac ? concat(Uint8Array.of(type === 135 ? 1 : 2, 1), macToBytes(mac)) : undefined
-  const payload = concat(addressToNativeBytes(target), option ?? new Uint8Array())
-  return { kind: 'icmp', type, code: 0, rest: (flags << 24) >>> 0, payload }
 }
 
 /** The VXLAN header (RFC 7348) and the inner frame: the payload of the outer UDP. */

@@ -3,7 +3,7 @@
 import { type Address, addressFamily, addressToNativeBytes } from './address.ts'
 import { checksum, concat, uint32 } from './bytes.ts'
 import { ETHERTYPE, ethernet } from './ethernet.ts'
-import type { Mac } from './mac.ts'
+import { type Mac, macToBytes } from './mac.ts'
 
 /** An IP packet in an Ethernet frame; the family follows from the addresses. */
 export interface Packet {
@@ -22,7 +22,7 @@ export interface Packet {
   readonly flowLabel?: number
   /** IPv4 options, a multiple of 4 bytes. */
   readonly options?: Uint8Array
-  /** IPv6 extension headers before the body, whole, each with its own next-header byte overwritten. */
+  /** IPv6 extension headers before the body; their next-header bytes are filled in. */
   readonly extensions?: readonly { readonly type: number; readonly bytes: Uint8Array }[]
   readonly body: Body
 }
@@ -209,7 +209,7 @@ function pseudoHeader(packet: IpPacket, length: number): Uint8Array {
   return concat(...addresses, uint32(length), uint32(protocolOf(packet)))
 }
 
-/** The frames of a packet whose body is cut into parts of at most `size` bytes (a multiple of 8). */
+/** The frames of a packet cut into parts of at most `size` bytes of body (a multiple of 8). */
 export function fragments(packet: Packet, size: number): Uint8Array[] {
   const whole = buildBody(packet)
   const protocol = protocolOf(packet)
@@ -222,4 +222,20 @@ export function fragments(packet: Packet, size: number): Uint8Array[] {
     )
   }
   return frames
+}
+
+/**
+ * Body of a neighbour solicitation (135) or advertisement (136), with a link-layer address option.
+ */
+export function neighbourMessage(message: {
+  readonly type: 135 | 136
+  readonly target: Address
+  readonly mac?: Mac
+  /** Advertisements: router 0x80, solicited 0x40, override 0x20. */
+  readonly flags?: number
+}): Body {
+  const { type, target, mac, flags = 0 } = message
+  const option = mac ? concat(Uint8Array.of(type === 135 ? 1 : 2, 1), macToBytes(mac)) : undefined
+  const payload = concat(addressToNativeBytes(target), option ?? new Uint8Array())
+  return { kind: 'icmp', type, code: 0, rest: (flags << 24) >>> 0, payload }
 }

@@ -60,7 +60,7 @@ for (const s of SIDES) {
     assert.equal(second?.direction, layout.Direction.FROM_UPLINK)
   })
 
-  test(`drops and forwarded packets are counted by place, with their bytes (IPv${s.family})`, async () => {
+  test(`drops and forwarded packets are counted by place (IPv${s.family})`, async () => {
     world.reset()
     events.length = 0
     const spoofed = frame(WAY.outOfA, s.world, s.podB, tcp(1000, 8080, 'S'))

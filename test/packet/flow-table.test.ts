@@ -46,7 +46,7 @@ function assertPairs(world: World, count: number): void {
 }
 
 for (const s of SIDES) {
-  test(`a full flow table refuses the third connection whole and keeps two (IPv${s.family})`, () => {
+  test(`a full flow table refuses a third connection whole and keeps two (IPv${s.family})`, () => {
     small.reset()
     run(small, [...connection(s, 1), ...connection(s, 2)])
     const [syn, answer] = connection(s, 3)

@@ -1,9 +1,9 @@
 // ARP and neighbour discovery: the host end of the veth answers for every address but the pod's
 // own, so that duplicate address detection finds no duplicate.
 import { type Address, parseAddress } from '../../src/net/address.ts'
-import { type Arp, buildArp, neighbourMessage } from '../../src/net/ethernet.ts'
+import { type Arp, buildArp } from '../../src/net/ethernet.ts'
 import { type Mac, parseMac } from '../../src/net/mac.ts'
-import type { Body } from '../../src/net/packet.ts'
+import { type Body, neighbourMessage } from '../../src/net/packet.ts'
 import { PODS } from '../support/connection.ts'
 import { type Fixture, runFixtures, type Step } from '../support/fixture.ts'
 import { frame } from '../support/frames.ts'

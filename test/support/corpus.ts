@@ -1,9 +1,8 @@
 // One right frame of every kind that meets a hook: what fuzzing mutates and truncates.
 import { parseAddress } from '../../src/net/address.ts'
 import { pattern } from '../../src/net/bytes.ts'
-import { buildArp, neighbourMessage } from '../../src/net/ethernet.ts'
-import type { Body, Packet } from '../../src/net/packet.ts'
-import { fragments } from '../../src/net/packet.ts'
+import { buildArp } from '../../src/net/ethernet.ts'
+import { type Body, fragments, neighbourMessage, type Packet } from '../../src/net/packet.ts'
 import { echo, frame, tcp, tunnelled, udp, WAY } from './frames.ts'
 import { MAC, PORT, SIDES, type Side } from './topology.ts'
 

@@ -75,8 +75,10 @@ function assertFlows(
   expected: readonly ExpectedFlow[],
 ): void {
   const entries = [...world.entries<layout.Tuple, layout.Flow>(map).entries()]
-  const text = (tuple: layout.Tuple): string =>
-    `${tuple.source} ${tuple.sourcePort} > ${tuple.destination} ${tuple.destinationPort} ${tuple.protocol}`
+  const text = (tuple: layout.Tuple): string => {
+    const { source, sourcePort, destination, destinationPort, protocol } = tuple
+    return `${source} ${sourcePort} > ${destination} ${destinationPort} ${protocol}`
+  }
   assert.deepEqual(
     entries.map(([key, { out }]) => `${text(key)} => ${text(out)}`).sort(),
     expected.map(({ key, out }) => `${text(key)} => ${text(out)}`).sort(),

@@ -152,7 +152,8 @@ function readBody(body: IpBody, reading: Reading, whole: boolean): void {
     const ports = `${view.getUint16(0)} > ${view.getUint16(2)}`
     if (protocol === 6) {
       const flags = [...'FSRPA'].filter((_, i) => ((bytes[13] ?? 0) >> i) & 1).join('')
-      const numbers = `seq ${view.getUint32(4)} ack ${view.getUint32(8)} window ${view.getUint16(14)}`
+      const [seq, ack] = [view.getUint32(4), view.getUint32(8)]
+      const numbers = `seq ${seq} ack ${ack} window ${view.getUint16(14)}`
       lines.push(`tcp ${ports} ${flags} ${numbers} payload ${hex(bytes.subarray(20))}`)
       return
     }

@@ -1,4 +1,4 @@
-// Seeded random numbers, so that a failing sequence can be run again: its seed is in the test's name.
+// Seeded random numbers, so that a failing sequence can be run again by its seed.
 
 /** Numbers in [0, 1) from a seed (mulberry32). */
 export function randomFrom(seed: number): () => number {

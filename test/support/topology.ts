@@ -122,7 +122,7 @@ export function testConfig(): layout.Config {
   }
 }
 
-/** The devices, in the network namespace of this process; with the routes that a FIB lookup asks. */
+/** The devices, in this process's network namespace, with the routes a FIB lookup asks for. */
 export function createDevices(): void {
   const pair = (name: string, index: number, mac: Mac): string =>
     `link add ${name} index ${index} address ${mac} type veth peer name ${name}p`

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseAddress } from '../../../src/net/address.ts'
 import { checksum, concat, pattern } from '../../../src/net/bytes.ts'
-import { buildArp, neighbourMessage, vxlan } from '../../../src/net/ethernet.ts'
+import { buildArp, vxlan } from '../../../src/net/ethernet.ts'
 import { parseMac } from '../../../src/net/mac.ts'
-import { type Body, buildFrame, fragments, type Packet } from '../../../src/net/packet.ts'
+import { type Body, buildFrame, fragments, type Packet, neighbourMessage } from '../../../src/net/packet.ts'
 import { describeFrame, frameFaults } from '../../support/packet.ts'
 
 const MACS = {

@@ -1,0 +1,97 @@
+// What a pod may not send: in the name of others, to nobody; and what is the stack's own business.
+import { parseAddress } from '../../src/net/address.ts'
+import { complained, handshake, PODS, pairAToB, sent, UNREACHABLE } from '../support/connection.ts'
+import { type Fixture, runFixtures } from '../support/fixture.ts'
+import { frame, tcp, udp } from '../support/frames.ts'
+import { enterOwnNetns } from '../support/own-netns.ts'
+import { createDevices, IFINDEX } from '../support/topology.ts'
+import { World } from '../support/world.ts'
+
+enterOwnNetns()
+createDevices()
+
+const REFUSED: readonly Fixture[] = [
+  {
+    name: 'another pod’s source address is refused',
+    steps: (s) => [
+      {
+        program: 'from_pod',
+        on: IFINDEX.podA,
+        frame: frame(PODS.podA.out, s.podB, s.overlayPod, tcp(1000, 80, 'S')),
+        action: 'SHOT',
+      },
+    ],
+    flows: () => [],
+    embryos: () => [],
+    drops: { SPOOFED_SOURCE: 1 },
+  },
+  {
+    name: 'an established flow is not open to another pod that sends its tuple',
+    steps: (s) => [
+      ...handshake(s),
+      {
+        program: 'from_pod',
+        on: IFINDEX.podB,
+        frame: frame(PODS.podB.out, s.podA, s.podB, tcp(1000, 8080)),
+        action: 'SHOT',
+      },
+    ],
+    flows: (s) => pairAToB(s),
+    drops: { SPOOFED_SOURCE: 1 },
+  },
+  {
+    name: 'a foreign source address is refused',
+    steps: (s) => [
+      {
+        program: 'from_pod',
+        on: IFINDEX.podA,
+        frame: frame(PODS.podA.out, s.world, s.podB, udp(1000, 53)),
+        action: 'SHOT',
+      },
+    ],
+    drops: { SPOOFED_SOURCE: 1 },
+  },
+  {
+    name: 'an address of the node’s podCIDR without a pod is refused with unreachable',
+    steps: (s) => [
+      complained(s, 'podA', s.nobody, tcp(1000, 80, 'S'), UNREACHABLE.address),
+      complained(s, 'podA', s.nobody, udp(1000, 80), UNREACHABLE.address),
+    ],
+    flows: () => [],
+    embryos: () => [],
+    drops: { NO_ENDPOINT: 2 },
+  },
+  {
+    name: 'IPv4 in IPv6’s clothes is refused',
+    families: [6],
+    steps: (s) => {
+      const packet = sent(s, 'podA', s.podB, udp(1000, 53))
+      const disguised = packet.frame.slice()
+      // ::ffff:10.0.1.6 as destination of an IPv6 header, which parseAddress() would make IPv4.
+      disguised.set(Buffer.from('00000000000000000000ffff0a000106', 'hex'), 38)
+      return [{ ...packet, frame: disguised, action: 'SHOT' }]
+    },
+    drops: { MALFORMED: 1 },
+  },
+]
+
+const LINK_LOCAL = parseAddress('fe80::5')
+
+const LEFT_ALONE: readonly Fixture[] = [
+  {
+    name: 'multicast is left to the stack',
+    steps: (s) => {
+      const group = parseAddress(s.family === 4 ? '224.0.0.251' : 'ff02::fb')
+      return [{ ...sent(s, 'podA', group, udp(5353, 5353)), action: 'OK' }]
+    },
+    embryos: () => [],
+  },
+  {
+    name: 'link-local addresses are left to the stack',
+    families: [6],
+    steps: (s) => [{ ...sent(s, 'podA', LINK_LOCAL, udp(1000, 1000)), action: 'OK' }],
+    embryos: () => [],
+  },
+]
+
+runFixtures(new World(), [...REFUSED, ...LEFT_ALONE])
