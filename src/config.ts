@@ -79,7 +79,7 @@ const SETTINGS: readonly Setting[] = [
   { flag: 'ffi ENGINE', text: 'FFI engine', fallback: 'koffi', choices: ['koffi', 'ffi-napi'] },
   { flag: 'library PATH', text: 'path of libweir.so (default: as built)' },
   { flag: 'max-flows COUNT', text: 'connections the flow table holds (default: as compiled)' },
-  { flag: 'resync-seconds SECONDS', text: 'time between full resyncs', fallback: '60' },
+  { flag: 'resync-seconds SECONDS', text: 'time between full resyncs', fallback: '120' },
 ]
 
 /** `argv` is without the words node and script. Throws ConfigError; --help prints and exits. */

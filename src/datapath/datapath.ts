@@ -19,7 +19,7 @@ import { bumpEpoch } from './epoch.ts'
 import { Events } from './events.ts'
 import { FlowCollector, purgeFlows } from './flow-gc.ts'
 import { ensureGateway, type GatewayDevices, type Gateways, gatewaysOf } from './gateway.ts'
-import { attachHooks, type Hook } from './hooks.ts'
+import { attachHooks, type Hook, requireCgroup2 } from './hooks.ts'
 import * as layout from './layout.gen.ts'
 import { loadObject } from './loader.ts'
 import { hostRoute, nodeRouteOperations, type RouteContext, readNodeRoutes } from './node-routes.ts'
@@ -66,6 +66,7 @@ export class Datapath {
   /** Loads, attaches and restores. Throws with the datapath as it was before, or partly swapped. */
   static async open(options: DatapathOptions): Promise<Datapath> {
     requireBpffs(options.bpfRoot)
+    if (options.socketServices) requireCgroup2(options.cgroupRoot)
     const netlink = Netlink.open(options.library)
     const gateways = gatewaysOf(options.node.podCidrs)
     const devices = ensureGateway(netlink, {

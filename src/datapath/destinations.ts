@@ -46,9 +46,7 @@ export function destinationOperations(options: DestinationOptions): Operations<D
     async prune(rows) {
       writeLocalDestinations(options)
       const wanted = new Set<string>([...rows.map(({ prefix }) => prefix), ...podCidrs])
-      const extra = [...map.entries()]
-        .map(([key]) => key)
-        .filter((key) => !wanted.has(toPrefix(key)))
+      const extra = [...map.keys()].filter((key) => !wanted.has(toPrefix(key)))
       map.deleteMany(extra)
       if (extra.length > 0) bumpEpoch()
     },

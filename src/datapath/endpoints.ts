@@ -80,9 +80,7 @@ export class Endpoints implements Operations<Endpoint> {
   async prune(rows: readonly Endpoint[]): Promise<void> {
     const { map, netlink, bumpEpoch } = this.#options
     const addresses = new Set<Address>(rows.flatMap((row) => row.addresses))
-    const extra = [...map.entries()]
-      .map(([key]) => key)
-      .filter((key) => !addresses.has(key.address))
+    const extra = [...map.keys()].filter((key) => !addresses.has(key.address))
     map.deleteMany(extra)
     if (extra.length > 0) bumpEpoch()
     const names = new Set(rows.map(({ hostIfName }) => hostIfName))

@@ -1,5 +1,6 @@
 // Where programs are attached for good, beside the pods' own filters. A link's pin is named after
 // its program and device, so that a restart finds it and swaps the program without a gap.
+import { existsSync, statfsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import type { CgroupAttachType } from '../libbpf/kinds.ts'
@@ -22,6 +23,18 @@ export type Hook =
       readonly cgroupPath: string
       readonly attachType: CgroupAttachType
     }
+
+/** CGROUP2_SUPER_MAGIC of linux/magic.h. */
+const CGROUP2 = 0x63677270
+
+/** Throws unless the path is in a mounted cgroup2 hierarchy; a v1 one has no programs. */
+export function requireCgroup2(cgroupPath: string): void {
+  if (existsSync(cgroupPath) && statfsSync(cgroupPath).type === CGROUP2) return
+  throw new Error(
+    `Cannot translate Services at sockets: ${cgroupPath} is not a cgroup2, ` +
+      'give its path with --cgroup-root, or turn --socket-services off',
+  )
+}
 
 /** Name of the link's pin; bpffs refuses dots. A cgroup is told from its successor by its inode. */
 export async function pinName(hook: Hook): Promise<string> {

@@ -136,7 +136,7 @@ export class Services implements Operations<Frontend> {
     const counts = new Map<number, number>()
     const orphans: layout.BackendKey[] = []
     const live = new Set([...this.#held.values()].map(({ setId }) => setId))
-    for (const [key] of this.#backends.entries()) {
+    for (const key of this.#backends.keys()) {
       counts.set(key.setId, (counts.get(key.setId) ?? 0) + 1)
       // Retired sets have a timer of their own, which finds nothing left: that is fine.
       if (!live.has(key.setId) && this.#retired.size === 0) orphans.push(key)

@@ -30,11 +30,15 @@ test('an agent whose Node is unknown says so and waits for it', async () => {
   assert.equal((await node.addPod('a')).addresses.length, 2)
 })
 
-test('a bpf root that is not on a bpffs ends the agent with a sentence', async () => {
+test('a bpf root or cgroup root of another kind ends the agent with a sentence', async () => {
   const node = new TestNode(scene, 1)
   node.know(node)
   await assert.rejects(node.start('--bpf-root', scene.directory), (error: Error) => {
     assert.match(error.message, /is not on a bpffs, mount one with: mount -t bpf/)
+    return true
+  })
+  await assert.rejects(node.start('--cgroup-root', scene.directory), (error: Error) => {
+    assert.match(error.message, /is not a cgroup2, give its path with --cgroup-root/)
     return true
   })
 })
@@ -99,6 +103,76 @@ test('socket services that are turned off are detached', async () => {
   await node.kill('SIGTERM')
   await node.start('--socket-services', 'false')
   assert.equal(attachedToCgroup(node), '')
+})
+
+test('a Service is reached per packet, and its backends are swapped under traffic', async () => {
+  const node = new TestNode(scene, 1)
+  node.know(node)
+  await node.start('--socket-services', 'false')
+  const pods = [await node.addPod('a'), await node.addPod('b'), await node.addPod('c')]
+  const [client, ...servers] = pods
+  for (const server of servers) await server.serve(server.id)
+  node.write('service.json', service('10.96.0.10'))
+  const [one, two] = servers.map(({ addresses }) => addresses[0] ?? '')
+  node.write('slice.json', slice([one ?? '']))
+  while (!client?.reaches('10.96.0.10', 'ask').ok) await sleep(100)
+  assert.equal(client.ask('10.96.0.10').answer?.name, 'b')
+  const stop = client.stream('udp', '10.96.0.10', '53')
+  node.write('slice.json', slice([two ?? '']))
+  while (client.ask('10.96.0.10').answer?.name !== 'c') await sleep(100)
+  const { sent, lost } = await stop()
+  assert.ok(sent > 0)
+  assert.equal(lost, 0, 'the old backend lives on, and what moved to the new one was answered')
+  node.write('slice.json', slice([]))
+  while (client.ask('10.96.0.10').error !== 'ECONNREFUSED') await sleep(100)
+})
+
+function service(clusterIP: string) {
+  const ports = [
+    { name: 'tcp', port: 80, protocol: 'TCP' },
+    { name: 'udp', port: 53, protocol: 'UDP' },
+  ]
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'web', namespace: 'default' },
+    spec: { clusterIP, clusterIPs: [clusterIP], ports },
+  }
+}
+
+function slice(addresses: readonly string[]) {
+  return {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: {
+      name: 'web-1',
+      namespace: 'default',
+      labels: { 'kubernetes.io/service-name': 'web' },
+    },
+    addressType: 'IPv4',
+    ports: [
+      { name: 'tcp', port: 80, protocol: 'TCP' },
+      { name: 'udp', port: 53, protocol: 'UDP' },
+    ],
+    endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
+  }
+}
+
+test('a drop is counted and told to whoever watches', async () => {
+  const node = new TestNode(scene, 1)
+  node.know(node)
+  await node.start()
+  const pod = await node.addPod('a')
+  const events = node.watch()
+  await sleep(200)
+  assert.equal(pod.reaches('10.0.1.77', 'ask').ok, false)
+  await sleep(200)
+  const drops = events().filter(({ reason }) => reason === 'no_endpoint')
+  assert.ok(drops.length > 0)
+  assert.equal(drops[0]?.program, 'from_pod')
+  assert.equal(drops[0]?.tuple.source, pod.addresses[0])
+  const { dropped } = (await node.get('/v1/status')) as { dropped: number }
+  assert.ok(dropped > 0)
 })
 
 function attachedToCgroup({ cgroup }: TestNode): string {

@@ -30,13 +30,22 @@ export class Place {
     await sleep(200)
   }
 
-  /** True when a ping, a TCP and a UDP question to the address are answered. */
-  reaches(address: string): { ok: boolean; detail: string } {
+  /** What became of one TCP question. */
+  ask(address: string): { ok: boolean; error?: string; answer?: { name: string } } {
+    try {
+      return JSON.parse(run('ip', 'netns', 'exec', this.netns, WEIR_POD, 'ask', address, '80'))
+    } catch (error) {
+      return JSON.parse((error as { stdout: string }).stdout)
+    }
+  }
+
+  /** Whether a ping, a TCP and a UDP question to the address are answered; or some of them. */
+  reaches(address: string, only = ''): { ok: boolean; detail: string } {
     const questions = [
       ['ping', address, '--count', '2'],
       ['ask', address, '80'],
       ['ask', address, '53', '--udp'],
-    ]
+    ].filter(([kind = '']) => kind.startsWith(only))
     for (const question of questions) {
       try {
         run('ip', 'netns', 'exec', this.netns, WEIR_POD, ...question)

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { mountBpffs, unmountBpffs } from '../../src/libbpf/bpffs.ts'
 import { openLibrary } from '../../src/libbpf/library.ts'
+import type { DatapathEvent } from '../../src/tables/actual.ts'
 import { TestPod } from './place.ts'
 import { run, type Scene } from './scene.ts'
 
@@ -174,6 +175,25 @@ export class TestNode {
     return this.#http('GET', path, {}, '').then((text) => JSON.parse(text))
   }
 
+  /** Listens to the monitor from now on; answers the way to read what came. */
+  watch(): () => DatapathEvent[] {
+    let text = ''
+    const call = request({ socketPath: this.#socketPath, path: '/v1/monitor' }, (response) => {
+      response.setEncoding('utf8').on('data', (piece: string) => {
+        text += piece
+      })
+      response.on('error', () => {})
+    })
+    call.on('error', () => {}).end()
+    this.#scene.defer(() => void call.destroy())
+    const parse = (line: string) => JSON.parse(line) as DatapathEvent
+    return () => text.split('\n').filter(Boolean).map(parse)
+  }
+
+  get #socketPath(): string {
+    return join(this.#directory, 'run/weir.sock')
+  }
+
   /** What differs between desired and actual, over all endpoints. */
   async drift(): Promise<string[]> {
     const views = (await this.get('/v1/endpoints')) as { drift: string; pod: string }[]
@@ -234,7 +254,7 @@ export class TestNode {
   }
 
   #http(method: string, path: string, headers: Record<string, string>, body: string) {
-    const socketPath = join(this.#directory, 'run/weir.sock')
+    const socketPath = this.#socketPath
     const kept = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== ''))
     return new Promise<string>((resolve, reject) => {
       const call = request({ socketPath, method, path, headers: kept }, (response) => {

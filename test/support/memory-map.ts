@@ -25,6 +25,10 @@ export class MemoryMap<K, V> implements EntryMap<K, V> {
     return [...this.#entries.values()]
   }
 
+  keys(): Iterable<K> {
+    return [...this.#entries.values()].map(([key]) => key)
+  }
+
   updateMany(entries: readonly (readonly [K, V])[]): ReadonlyMap<number, Error> {
     const failures = new Map<number, Error>()
     entries.forEach(([key, value], at) => {
