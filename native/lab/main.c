@@ -2,7 +2,7 @@
 /* weir-pod: what runs inside the lab's pods, and the clients that check them.
  *
  *   weir-pod serve --name N --node N [--tcp PORT]... [--udp PORT]...
- *   weir-pod ask HOST PORT [--udp [--unconnected]] [--count N] [--size BYTES] [--source-port P]
+ *   weir-pod ask HOST PORT [--udp [--unconnected]] [--count N] [--size BYTES] [--source ADDRESS] [--source-port P]
  *   weir-pod transfer HOST PORT --size BYTES
  *   weir-pod ping HOST [--count N] [--size BYTES] [--df] [--ttl N]
  *   weir-pod stream tcp|udp|ping HOST [PORT] [--interval US]     until stdin ends
@@ -32,7 +32,8 @@ enum {
 	SIZE,
 	DF,
 	UNCONNECTED,
-	SOURCE_PORT
+	SOURCE_PORT,
+	SOURCE
 };
 
 static const struct option long_options[] = {
@@ -48,6 +49,7 @@ static const struct option long_options[] = {
 	{ "df", no_argument, NULL, DF },
 	{ "unconnected", no_argument, NULL, UNCONNECTED },
 	{ "source-port", required_argument, NULL, SOURCE_PORT },
+	{ "source", required_argument, NULL, SOURCE },
 	{ 0 },
 };
 
@@ -108,6 +110,9 @@ static bool parse(struct options *options, int argc, char **argv)
 			break;
 		case SOURCE_PORT:
 			options->source_port = (uint16_t)atoi(optarg);
+			break;
+		case SOURCE:
+			options->source = optarg;
 			break;
 		default:
 			return false;

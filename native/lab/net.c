@@ -68,25 +68,37 @@ unsigned int peer_port(const struct peer *peer)
 	return ntohs(v4->sin_port); /* the same place in sockaddr_in6 */
 }
 
+/* The source need not be an address of this host: that is what a spoofer does,
+ * and the kernel lets only the privileged.
+ */
+static bool bind_source(int fd, const struct peer *peer, const struct options *options)
+{
+	bool v6 = peer->address.ss_family == AF_INET6;
+	const char *source = options->source ?: v6 ? "::" : "0.0.0.0";
+	struct peer local;
+	char port[8];
+	int on = 1;
+
+	snprintf(port, sizeof(port), "%u", options->source_port);
+	if (!peer_parse(&local, source, port))
+		return false;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_TRANSPARENT : IP_TRANSPARENT, &on,
+		   sizeof(on));
+	return bind(fd, (void *)&local.address, local.length) == 0;
+}
+
 int peer_connect(const struct peer *peer, const struct options *options)
 {
-	int type = options->use_udp ? SOCK_DGRAM : SOCK_STREAM, on = 1;
+	int type = options->use_udp ? SOCK_DGRAM : SOCK_STREAM;
 	socklen_t size = sizeof(int);
 	int fd, error = 0;
 
 	fd = socket(peer->address.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (options->source_port) {
-		struct peer local;
-		char port[8];
-
-		snprintf(port, sizeof(port), "%u", options->source_port);
-		peer_parse(&local, peer->address.ss_family == AF_INET ? "0.0.0.0" : "::", port);
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-		if (bind(fd, (void *)&local.address, local.length) < 0)
-			goto fail;
-	}
+	if ((options->source_port || options->source) && !bind_source(fd, peer, options))
+		goto fail;
 	if (options->unconnected)
 		return fd;
 	if (connect(fd, (const void *)&peer->address, peer->length) == 0)

@@ -29,6 +29,7 @@ struct options {
 	size_t size; /* payload bytes */
 	bool use_udp, unconnected, dont_fragment;
 	uint16_t source_port;
+	const char *source; /* address to send from, whosever it is */
 };
 
 int serve(const struct options *options);

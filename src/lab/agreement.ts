@@ -1,8 +1,9 @@
 // Waits until every agent's kernel holds what the lab has: each Service with its present backends, and
 // the way to each node. Checks before that would test the watch and not the datapath.
-import { addressFamily, formatAddressPort } from '../net/address.ts'
+import { type Address, addressFamily, formatAddressPort, parseAddress } from '../net/address.ts'
 import { askAgent } from './agent-api.ts'
-import { planSlices } from './manifests/services.ts'
+import { type KubeObject, listOf } from './manifests/read.ts'
+import { type PlannedService, planSlices } from './manifests/services.ts'
 import { readApplied } from './objects.ts'
 import { waitUntil } from './processes.ts'
 import type { LabRecord } from './record.ts'
@@ -33,30 +34,63 @@ export async function waitUntilAgreed(lab: LabRecord): Promise<void> {
   }
 }
 
+interface WantedBackend {
+  readonly address: Address
+  readonly portName: string
+  readonly protocol: string
+  readonly port: number
+}
+
 /** Backends by frontend ("10.96.0.11:80/TCP"), each list sorted. */
 function wantedFrontends(lab: LabRecord): Map<string, string> {
+  const { services, objects } = readApplied(lab.name)
   const frontends = new Map<string, string>()
-  for (const service of readApplied(lab.name).services) {
-    const slices = planSlices(service, lab.pods)
+  for (const service of services) {
+    const backends = [...plannedBackends(service, lab), ...writtenBackends(service, objects)]
     for (const address of service.clusterIps) {
-      for (const port of service.ports) {
-        const backends = slices
-          .filter(({ family }) => family === addressFamily(address))
-          .flatMap((slice) => {
-            const target = slice.ports.find(
-              ({ name, protocol }) => name === port.name && protocol === port.protocol,
-            )
-            const addresses = slice.pods.flatMap((pod) => pod.addresses)
-            return addresses
-              .filter((ip) => target && addressFamily(ip) === slice.family)
-              .map((ip) => formatAddressPort(ip, target?.port ?? 0))
-          })
-        const key = `${formatAddressPort(address, port.port)}/${port.protocol}`
-        frontends.set(key, backends.sort().join(' '))
+      for (const { name, port, protocol } of service.ports) {
+        const found = backends
+          .filter((backend) => addressFamily(backend.address) === addressFamily(address))
+          .filter((backend) => backend.portName === name && backend.protocol === protocol)
+          .map((backend) => formatAddressPort(backend.address, backend.port))
+        frontends.set(`${formatAddressPort(address, port)}/${protocol}`, found.sort().join(' '))
       }
     }
   }
   return frontends
+}
+
+function plannedBackends(service: PlannedService, lab: LabRecord): WantedBackend[] {
+  return planSlices(service, lab.pods).flatMap(({ family, ports, pods }) =>
+    pods
+      .flatMap(({ addresses }) => addresses)
+      .filter((address) => addressFamily(address) === family)
+      .flatMap((address) =>
+        ports.map(({ name, port, protocol }) => ({ address, portName: name, protocol, port })),
+      ),
+  )
+}
+
+/** From slices that people wrote themselves. */
+function writtenBackends(
+  { namespace, name }: PlannedService,
+  objects: readonly KubeObject[],
+): WantedBackend[] {
+  return objects
+    .filter((object) => object.kind === 'EndpointSlice' && object.namespace === namespace)
+    .filter(({ labels }) => labels['kubernetes.io/service-name'] === name)
+    .flatMap(({ body }) =>
+      listOf(body, 'endpoints')
+        .flatMap(({ addresses }) => (Array.isArray(addresses) ? addresses.map(String) : []))
+        .flatMap((address) =>
+          listOf(body, 'ports').map((port) => ({
+            address: parseAddress(address),
+            portName: String(port['name'] ?? ''),
+            protocol: String(port['protocol'] ?? 'TCP'),
+            port: Number(port['port']),
+          })),
+        ),
+    )
 }
 
 async function disagreementOf(

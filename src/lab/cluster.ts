@@ -1,6 +1,7 @@
 // What the connectivity suite knows of a cluster. The lab implements it; a cluster behind a kubeconfig
 // can too, for then `exec` is an exec into a pod that carries weir-pod.
 import type { Address, Family } from '../net/address.ts'
+import type { Prefix } from '../net/prefix.ts'
 import type { PodPort } from './record.ts'
 import type { Finished } from './run.ts'
 import type { AgentSettings } from './spec.ts'
@@ -8,6 +9,7 @@ import type { AgentSettings } from './spec.ts'
 export interface ClusterNode {
   readonly name: string
   readonly addresses: readonly Address[]
+  readonly podCidrs: readonly Prefix[]
   /** Behind a router, as seen from the other nodes. */
   readonly offLink: boolean
 }

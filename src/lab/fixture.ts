@@ -1,8 +1,12 @@
 // The suite's own workloads, in a namespace of their own: what every check talks from and to.
+import { type Address, addressFamily } from '../net/address.ts'
+
 export const NAMESPACE = 'weir-test'
 export const HTTP_PORT = 8080
 export const DNS_PORT = 8053
 export const HOST_PORT = 18080
+/** Nobody listens here. */
+export const CLOSED_PORT = 81
 
 const PORTS = [
   { name: 'http', containerPort: HTTP_PORT },
@@ -27,6 +31,32 @@ export function fixtureObjects(nodeCount: number): object[] {
     service('lone', { app: 'lone' }),
     service('host', { app: 'host' }),
     service('nobody', { app: 'nobody' }),
+  ]
+}
+
+/** A Service of hand-written slices: its backends are these pods, at a port where nobody listens. */
+export function closedObjects(addresses: readonly Address[]): object[] {
+  const slices = Map.groupBy(addresses, addressFamily)
+  return [
+    service('closed', {}),
+    ...[...slices].map(([family, endpoints]) => ({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: {
+        name: `closed-ipv${family}`,
+        namespace: NAMESPACE,
+        labels: { 'kubernetes.io/service-name': 'closed' },
+      },
+      addressType: `IPv${family}`,
+      ports: [
+        { name: 'http', port: CLOSED_PORT, protocol: 'TCP' },
+        { name: 'dns', port: CLOSED_PORT, protocol: 'UDP' },
+      ],
+      endpoints: endpoints.map((address) => ({
+        addresses: [address],
+        conditions: { ready: true },
+      })),
+    })),
   ]
 }
 

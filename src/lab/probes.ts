@@ -24,6 +24,8 @@ export interface AskOptions {
   readonly unconnected?: boolean
   readonly count?: number
   readonly size?: number
+  /** Address to send from, whosever it is. */
+  readonly source?: Address
   readonly timeoutMs?: number
 }
 
@@ -37,7 +39,7 @@ export async function ask(
   cluster: Cluster,
   where: Where,
   { address, port }: Target,
-  { udp, unconnected, count = 1, size, timeoutMs = 2000 }: AskOptions = {},
+  { udp, unconnected, count = 1, size, source, timeoutMs = 2000 }: AskOptions = {},
 ): Promise<Answer[]> {
   const { stdout, stderr } = await cluster.run(where, [
     'ask',
@@ -46,6 +48,7 @@ export async function ask(
     `--count=${count}`,
     `--timeout=${timeoutMs}`,
     ...(size ? [`--size=${size}`] : []),
+    ...(source ? [`--source=${source}`] : []),
     address,
     String(port),
   ])
@@ -70,6 +73,23 @@ export async function mustAnswer(
     `${first?.error} at ${first?.stage} (${failed.length} of ${answers.length} questions)`,
   )
   return answers
+}
+
+/** A refusal that takes longer than this was a timeout somewhere. */
+const REFUSED_WITHIN_MS = 500
+
+/** Asks once and demands to be refused at once, by this error; what was seen. */
+export async function mustRefuse(
+  cluster: Cluster,
+  where: Where,
+  target: Target,
+  { udp = false, error = 'ECONNREFUSED' } = {},
+): Promise<string> {
+  const [answer] = await ask(cluster, where, target, { udp })
+  const seen = `${answer?.error ?? 'an answer'} after ${answer?.ms} ms`
+  const atOnce = answer?.error === error && answer.ms < REFUSED_WITHIN_MS
+  expectThat(atOnce, `${error} within ${REFUSED_WITHIN_MS} ms`, seen)
+  return seen
 }
 
 export interface PingResult {

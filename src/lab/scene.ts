@@ -1,5 +1,6 @@
 // Who talks to whom in the suite: pods, nodes and Services of the fixture, found once per run.
 import { type Address, addressFamily, type Family } from '../net/address.ts'
+import { gatewayOf, prefixFamily } from '../net/prefix.ts'
 import type { Cluster, ClusterNode, ClusterPod } from './cluster.ts'
 import { NAMESPACE } from './fixture.ts'
 import type { AgentSettings } from './spec.ts'
@@ -73,6 +74,13 @@ export function addressOf(
   const address = thing.addresses.find((candidate) => addressFamily(candidate) === family)
   if (!address) throw new Error(`Cannot find an IPv${family} address among ${thing.addresses}`)
   return address
+}
+
+/** The node's gateway in the pod network, by which its pods know it. */
+export function gatewayAddress({ podCidrs }: ClusterNode, family: Family): Address {
+  const prefix = podCidrs.find((candidate) => prefixFamily(candidate) === family)
+  if (!prefix) throw new Error(`Cannot find an IPv${family} podCIDR among ${podCidrs}`)
+  return gatewayOf(prefix)
 }
 
 /** Cluster address of a fixture Service. */

@@ -2,15 +2,16 @@
 // puts settings and workloads back at the end, also when a check or the suite itself fails.
 import { appliedChecks } from './checks/applied.ts'
 import { expectNoDrops, readDrops } from './checks/drops.ts'
+import { edgeChecks } from './checks/edges.ts'
 import { hostChecks } from './checks/hosts.ts'
 import { mtuChecks } from './checks/mtu.ts'
 import { podChecks } from './checks/pods.ts'
 import { restartChecks } from './checks/restart.ts'
 import { serviceChecks } from './checks/services.ts'
 import type { Cluster } from './cluster.ts'
-import { fixtureObjects } from './fixture.ts'
+import { closedObjects, fixtureObjects } from './fixture.ts'
 import type { CheckResult } from './report.ts'
-import { type Check, makeScene, type Scene } from './scene.ts'
+import { type Check, makeScene, podOf, type Scene } from './scene.ts'
 import type { AgentSettings } from './spec.ts'
 
 export interface SuiteReport {
@@ -39,7 +40,7 @@ const ROUNDS: readonly Round[] = [
   {
     settings: { routing: 'vxlan', socketServices: true },
     checks: (scene) => [
-      ...each(podChecks, hostChecks, serviceChecks, mtuChecks)(scene),
+      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, mtuChecks)(scene),
       ...appliedChecks(scene),
       ...restartChecks(scene),
     ],
@@ -48,14 +49,14 @@ const ROUNDS: readonly Round[] = [
   {
     settings: { routing: 'native', socketServices: false },
     checks: (scene) => [
-      ...each(podChecks, hostChecks, serviceChecks, mtuChecks)(scene),
+      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, mtuChecks)(scene),
       ...appliedChecks(scene),
       ...restartChecks(scene),
     ],
   },
   {
     settings: { routing: 'auto', socketServices: true },
-    checks: each(podChecks, hostChecks, mtuChecks),
+    checks: each(podChecks, edgeChecks, hostChecks, mtuChecks),
   },
 ]
 
@@ -68,10 +69,14 @@ export async function runSuite(cluster: Cluster, options: SuiteOptions = {}): Pr
     checks.push(result)
     options.onCheck?.(result)
   }
-  const fixture = fixtureObjects(cluster.nodes().length)
+  const fixture: object[] = fixtureObjects(cluster.nodes().length)
   const before = cluster.powers?.settings
   try {
     await cluster.apply(fixture)
+    // The addresses of its backends are known only now.
+    const closed = closedObjects(podOf(cluster, 'lone').addresses)
+    fixture.push(...closed)
+    await cluster.apply(closed)
     const drops = await readDrops(cluster)
     for (const { settings, checks: list } of roundsFor(cluster)) {
       const planned = list(makeScene(cluster, settings))

@@ -3,7 +3,7 @@ import type { Cluster } from '../cluster.ts'
 import { expectThat } from '../probes.ts'
 
 /** Reasons that checks cause on purpose. */
-const EXPECTED = new Set(['no_backend', 'too_big', 'ttl_expired'])
+const EXPECTED = new Set(['no_backend', 'no_endpoint', 'spoofed_source', 'too_big', 'ttl_expired'])
 
 export type Drops = ReadonlyMap<string, number>
 

@@ -1,13 +1,11 @@
 // ClusterIP Services from pods and from hosts: spread, refusal, a pod to itself, what the socket says.
 import type { Family } from '../../net/address.ts'
 import type { Where } from '../cluster.ts'
-import { ask, expectThat, mustAnswer, mustTransfer } from '../probes.ts'
+import { expectThat, mustAnswer, mustRefuse, mustTransfer } from '../probes.ts'
 import { addressOf, type Check, checksFor, clusterIpOf, inPod, type Scene } from '../scene.ts'
 
 const HTTP = 80
 const DNS = 53
-/** A refusal that takes longer than this was a timeout somewhere. */
-const REFUSED_WITHIN_MS = 500
 /** Chance of missing one of three backends in so many tries: below 1e-7. */
 const TRIES = 45
 
@@ -33,21 +31,19 @@ function sideChecks(scene: Scene, family: Family, side: string, from: Where): Ch
     expectThat(missed.length === 0, `all of ${backends.join(', ')}`, [...names].join(', '))
     return `${TRIES} answers from ${names.size} backends`
   }
-  const refused = async (udp: boolean): Promise<string> => {
-    const target = { address: clusterIpOf(cluster, 'nobody', family), port: udp ? DNS : HTTP }
-    const [answer] = await ask(cluster, from, target, { udp })
-    const seen = `${answer?.error ?? 'an answer'} after ${answer?.ms} ms`
-    const atOnce = answer?.error === 'ECONNREFUSED' && answer.ms < REFUSED_WITHIN_MS
-    expectThat(atOnce, `ECONNREFUSED within ${REFUSED_WITHIN_MS} ms`, seen)
-    return seen
+  const refused = (service: string, udp: boolean): Promise<string> => {
+    const address = clusterIpOf(cluster, service, family)
+    return mustRefuse(cluster, from, { address, port: udp ? DNS : HTTP }, { udp })
   }
   return checksFor(scene, family, {
     [`${side} to a Service, TCP, every backend`]: () => reached('server', false),
     [`${side} to a Service, UDP, every backend`]: () => reached('server', true),
     [`${side} to a Service of hosts, TCP`]: () => reached('host', false),
     [`${side} to a Service of hosts, UDP`]: () => reached('host', true),
-    [`${side} to a Service without backends, TCP, refused at once`]: () => refused(false),
-    [`${side} to a Service without backends, UDP, refused at once`]: () => refused(true),
+    [`${side} to a Service without backends, TCP, refused at once`]: () => refused('nobody', false),
+    [`${side} to a Service without backends, UDP, refused at once`]: () => refused('nobody', true),
+    [`${side} to a Service whose backend refuses, TCP`]: () => refused('closed', false),
+    [`${side} to a Service whose backend refuses, UDP`]: () => refused('closed', true),
     [`${side} to a Service, the socket names the Service`]: async () => {
       const address = clusterIpOf(cluster, 'server', family)
       const [tcp] = await mustAnswer(cluster, from, { address, port: HTTP })
