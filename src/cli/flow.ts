@@ -70,7 +70,7 @@ function describeOut({ tuple, out }: FlowRecord): string {
   return same ? 'same' : `${source} > ${destination}`
 }
 
-/** An interface number, or the other node; packets to an endpoint may carry the node they came from. */
+/** An interface number, or the other node; flows to an endpoint carry the node they come from. */
 function describeNext({ next, node, toIfindex }: FlowRecord): string {
   if (next === 'stack' || next === 'host') return next
   return node === undefined || next === 'endpoint' ? `${next} ${toIfindex}` : `${next} ${node}`
