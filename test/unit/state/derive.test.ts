@@ -175,6 +175,32 @@ test('a loser that gave up does not take over', async (t) => {
   assert.deepEqual(owners(), {})
 })
 
+test('a conflict is told again when the loser had given up in between', async (t) => {
+  const { teams, start, conflicts } = setUp(t)
+  start()
+  for (const seats of [['1'], [], ['1']]) {
+    for (const name of ['a', 'b']) teams.upsert({ name, seats: name === 'a' ? ['1'] : seats })
+    await turn()
+    teams.upsert({ name: 'a', seats: ['1', `${seats.length}`] })
+    await turn()
+  }
+  assert.deepEqual(conflicts, ['1: a before b', '1: a before b'])
+})
+
+test('of two rows of one group with one key the first counts, in every run', async (t) => {
+  const { teams, seats, changes } = setUp(t)
+  const compute = (team: string) =>
+    ['x', 'y'].map((member) => ({ seat: '1', team, members: [member] }))
+  const inputs = [{ table: teams, groupsOf: ({ name }: Team) => [name] }]
+  t.after(derive({ inputs, compute, output: seats }))
+  teams.upsert({ name: 'red', seats: [] })
+  await turn()
+  teams.upsert({ name: 'red', seats: ['1'] })
+  await turn()
+  assert.deepEqual(seats.get('1')?.members, ['x'])
+  assert.deepEqual(changes, ['1', ''])
+})
+
 test('stopping leaves the output as it is', async (t) => {
   const { teams, members, seats } = setUp(t)
   const stop = derive({

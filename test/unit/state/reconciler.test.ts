@@ -99,6 +99,22 @@ test('retries wait longer each time, and a changed row waits not at all', async 
   assert.equal((await reconciler.settled('a'))?.status.state, 'done')
 })
 
+test('a changed row that fails again begins with the first delay', async (t) => {
+  const attempts: number[] = []
+  const { table, target, reconciler } = setUp(t, {
+    retryMs: (attempt) => {
+      attempts.push(attempt)
+      return attempt < 2 ? 1 : 3_600_000
+    },
+  })
+  target.failing.set('a', 'no')
+  table.upsert({ name: 'a', value: 1 })
+  while (attempts.length < 3) await new Promise((resolve) => setTimeout(resolve, 1))
+  table.upsert({ name: 'a', value: 2 })
+  await reconciler.settled('a')
+  assert.deepEqual(attempts.slice(0, 4), [0, 1, 2, 0])
+})
+
 test('a retry that is far away does not delay a new row', async (t) => {
   const { table, target, reconciler } = setUp(t, { retryMs: () => 3_600_000 })
   target.failing.set('a', 'no')

@@ -72,6 +72,20 @@ test('directories that come, move and go are followed', async (t) => {
   await until(() => tables.services.get('default/a')?.clusterIps[0] === '10.96.0.7')
 })
 
+test('a directory that is replaced in one go is watched anew', async (t) => {
+  const { source, tables, directory, write, until } = setUp(t)
+  write('one/a.yaml', service('a'))
+  await source.start()
+  renameSync(join(directory, 'one'), join(directory, '.old'))
+  write('one/a.yaml', service('a', '10.96.0.2'))
+  await until(() => tables.services.get('default/a')?.clusterIps[0] === '10.96.0.2')
+  // Files so young are looked at again by themselves: only then an event is what brings the next
+  // look.
+  await new Promise((resolve) => setTimeout(resolve, 400))
+  write('one/b.yaml', service('b', '10.96.0.3'))
+  await until(() => tables.services.size === 2)
+})
+
 test('a mounted ConfigMap is followed through its swapped symlink', async (t) => {
   const { source, tables, directory, write, until } = setUp(t)
   const at = (name: string) => join(directory, name)
