@@ -3,7 +3,7 @@
 import * as layout from '../../src/datapath/layout.gen.ts'
 import { pattern } from '../../src/net/bytes.ts'
 import type { Body } from '../../src/net/packet.ts'
-import { complained, ROUTED, sent, tooBig, tuple } from '../support/connection.ts'
+import { complained, delivered, ROUTED, sent, tooBig, tuple } from '../support/connection.ts'
 import { type Fixture, reverse, runFixtures } from '../support/fixture.ts'
 import { frame, tcp, udp, WAY } from '../support/frames.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
@@ -141,6 +141,17 @@ const SIZES: readonly Fixture[] = [
     steps: (s) => [
       complained(s, 'podA', s.overlayPod, sized(s, OVERLAY_MTU + 1), tooBig(OVERLAY_MTU)),
     ],
+    drops: { TOO_BIG: 1 },
+  },
+  {
+    name: 'of a packet that will be cut, only the parts have to fit',
+    steps: (s) => {
+      const headers = s.family === 4 ? 40 : 60
+      const body = tcp(1000, 8080, 'A', pattern(3000))
+      const fits = { ...delivered(s, 'podA', 'podB', body), gsoSize: MTU.pod - headers }
+      const refused = complained(s, 'podA', s.podB, body, tooBig(MTU.pod))
+      return [fits, { ...refused, gsoSize: MTU.pod - headers + 1 }]
+    },
     drops: { TOO_BIG: 1 },
   },
   {

@@ -23,6 +23,7 @@ import {
 } from '../support/fixture.ts'
 import { frame, tcp, udp } from '../support/frames.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
+import { assertFrame } from '../support/packet.ts'
 import { createDevices, IFINDEX, PORT, SIDES, type Side, serviceId } from '../support/topology.ts'
 import { World } from '../support/world.ts'
 
@@ -114,6 +115,34 @@ const CLUSTER_IP: readonly Fixture[] = [
     steps: (s) => [{ ...sent(s, 'podA', s.service, tcp(1000, 4444, 'S')), action: 'OK' }],
   },
 ]
+
+/** Reads the TCP or UDP source port, at the place where it is without options. */
+function sourcePortOf(s: Side, bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint16(s.family === 4 ? 34 : 54)
+}
+
+test('two ways to one backend from one port are kept apart by another source port', () => {
+  for (const s of SIDES) {
+    world.reset()
+    const step = toService(s, (port) => tcp(1000, port, 'S'))
+    assert.equal(world.run(step.program, step.frame, step.on).action, 'REDIRECT')
+    const direct = sent(s, 'podA', s.podB, tcp(1000, PORT.target, 'S'))
+    const { frame: out } = world.run(direct.program, direct.frame, direct.on)
+    const port = sourcePortOf(s, out)
+    assert.ok(port >= 32768, `port ${port}`)
+    const seen = tcp(port, PORT.target, 'S')
+    assertFrame(out, frame(PODS.podB.into, s.podA, s.podB, seen, ROUTED))
+    for (const [to, from, source, sourcePort] of [
+      [1000, PORT.target, s.service, PORT.local],
+      [port, PORT.target, s.podB, PORT.target],
+    ] as const) {
+      const answer = sent(s, 'podB', s.podA, tcp(from, to, 'SA'))
+      const { frame: got } = world.run(answer.program, answer.frame, answer.on)
+      const expected = tcp(sourcePort, 1000, 'SA')
+      assertFrame(got, frame(PODS.podA.into, source, s.podA, expected, ROUTED))
+    }
+  }
+})
 
 /** What the pod's own answer to itself looks like in between: its client is the gateway. */
 const HAIRPINNED: readonly Fixture[] = [

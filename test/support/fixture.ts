@@ -12,6 +12,8 @@ export interface Step {
   /** Device on whose hook the program runs. */
   readonly on: number
   readonly frame: Uint8Array
+  /** The frame stands for many segments of so many bytes of payload, which are cut later. */
+  readonly gsoSize?: number
   readonly action: Action
   /**
    * The whole frame afterwards; a function when a part of it is the program's free choice.
@@ -58,7 +60,7 @@ function runFixture(world: World, fixture: Fixture, side: Side): void {
   world.reset(fixture.rows?.(side))
   for (const [index, step] of fixture.steps(side).entries()) {
     step.before?.(world)
-    const { action, frame } = world.run(step.program, step.frame, step.on)
+    const { action, frame } = world.run(step.program, step.frame, step.on, step.gsoSize)
     assert.equal(action, step.action, `verdict of step ${index + 1}: ${dropNames(world)}`)
     if (step.action === 'SHOT') continue
     const { out = step.frame } = step

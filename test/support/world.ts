@@ -85,11 +85,12 @@ export class World {
   }
 
   /** Runs a program on a frame that arrives on, or leaves by, the device. */
-  run(program: string, frame: Uint8Array, ifindex: number): RunResult {
+  run(program: string, frame: Uint8Array, ifindex: number, gsoSize = 0): RunResult {
     const context = new Uint8Array(SK_BUFF_BYTES)
     const view = new DataView(context.buffer)
     view.setUint32(SK_BUFF_INGRESS_IFINDEX, ifindex, true)
     view.setUint32(SK_BUFF_IFINDEX, ifindex, true)
+    view.setUint32(SK_BUFF_GSO_SIZE, gsoSize, true)
     const result = this.program(program).testRun({ data: frame, context })
     const name = Object.entries(ACTION).find(([, value]) => value === result.returnValue)?.[0]
     return { action: name ?? String(result.returnValue), frame: result.data }
@@ -141,6 +142,7 @@ const METRIC_SHIFT = 6
 const SK_BUFF_BYTES = 192
 const SK_BUFF_INGRESS_IFINDEX = 36
 const SK_BUFF_IFINDEX = 40
+const SK_BUFF_GSO_SIZE = 176
 
 function keysOf(map: BpfMap): Uint8Array[] {
   return [...map.entries()].map(([key]) => key.slice())
