@@ -4,7 +4,8 @@
 
 import type { Library } from '../libbpf/library.ts'
 import type { Address } from '../net/address.ts'
-import { createVeth, deleteLink, deleteLinks, linkByName, listLinks } from '../netlink/links.ts'
+import { deleteLinks } from '../netlink/link-group.ts'
+import { createVeth, deleteLink, linkByName, listLinks } from '../netlink/links.ts'
 import type { Request } from '../netlink/message.ts'
 import { Netlink } from '../netlink/netlink.ts'
 import { writeSysctl } from '../netlink/sysctl.ts'

@@ -39,7 +39,6 @@ const IFLA = {
   operState: 16,
   linkInfo: 18,
   afSpec: 26,
-  group: 27,
   netnsFd: 28,
   extMask: 29,
   netnsId: 37,
@@ -198,45 +197,6 @@ export function deleteLink(netlink: Netlink, ifindex: number): boolean {
   const [error] = netlink.transact([deleteLinkRequest(ifindex)])
   if (error !== undefined && !isAbsent(error)) throw error
   return error === undefined
-}
-
-/**
- * Deletes all in one step of the kernel, which waits once and not once per interface (8 to 20 ms):
- * they are put into a group, and the group is deleted. The absent are fine. Failures by ifindex.
- */
-export function deleteLinks(
-  netlink: Netlink,
-  ifindexes: readonly number[],
-  group: number,
-): Map<number, NetlinkError> {
-  const [only] = ifindexes
-  const attributes = [uint32Attribute(IFLA.group, group)]
-  const deletion = {
-    type: DELETE_LINK,
-    operation: 'delete',
-    object: `interfaces of group ${group}`,
-  }
-  const requests =
-    ifindexes.length === 1 && only !== undefined
-      ? [deleteLinkRequest(only)]
-      : [
-          ...ifindexes.map((ifindex) => {
-            const object = `interface ${ifindex}`
-            const change = { type: SET_LINK, operation: 'change', object }
-            return request({ ...change, fixed: fixed(ifindex), attributes })
-          }),
-          request({ ...deletion, fixed: fixed(), attributes }),
-        ]
-  const errors = ifindexes.length === 0 ? [] : netlink.transact(requests)
-  const last = errors.at(-1)
-  const failures = new Map<number, NetlinkError>()
-  ifindexes.forEach((ifindex, at) => {
-    const own = errors[at]
-    if (own && isAbsent(own)) return
-    const error = own ?? (last && !isAbsent(last) ? last : undefined)
-    if (error) failures.set(ifindex, error)
-  })
-  return failures
 }
 
 /** All interfaces of the socket's namespace. */

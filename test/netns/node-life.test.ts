@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { afterEach, test } from 'node:test'
+import { afterEach, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openLibrary } from '../../src/libbpf/library.ts'
 import { BpfMap } from '../../src/libbpf/map.ts'
@@ -12,12 +12,12 @@ import { run, Scene } from './scene.ts'
 import { TestNode } from './test-node.ts'
 
 const library = openLibrary()
-let scene = new Scene()
+let scene: Scene
 
-afterEach(async () => {
-  await scene.dispose()
+beforeEach(() => {
   scene = new Scene()
 })
+afterEach(() => scene.dispose())
 
 test('an agent whose Node is unknown says so and waits for it', async () => {
   const node = new TestNode(scene, 1)

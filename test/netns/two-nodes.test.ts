@@ -1,19 +1,18 @@
 // Two nodes on one underlay with the real agents: pods reach each other by VXLAN and natively, and
 // go on doing so while both agents are replaced.
 import assert from 'node:assert/strict'
-import { after, afterEach, test } from 'node:test'
+import { afterEach, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Place } from './place.ts'
 import { Scene } from './scene.ts'
 import { joinedNodes, type TestNode } from './test-node.ts'
 
-let scene = new Scene()
+let scene: Scene
 
-afterEach(async () => {
-  await scene.dispose()
+beforeEach(() => {
   scene = new Scene()
 })
-after(() => scene.dispose())
+afterEach(() => scene.dispose())
 
 async function startPair(...flags: readonly string[]) {
   const nodes = joinedNodes(scene)
