@@ -1,5 +1,5 @@
-// What the kernel holds: rows read back from maps and routes by datapath/, for showing and for drift.
-// They flow to people only; nothing is ever derived from them.
+// What the kernel holds: rows read back from maps and routes by datapath/, for showing and for
+// drift. They flow to people only; nothing is ever derived from them.
 import type { Address } from '../net/address.ts'
 import type { Mac } from '../net/mac.ts'
 import type { Prefix } from '../net/prefix.ts'

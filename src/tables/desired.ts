@@ -41,8 +41,8 @@ export interface Destination {
   /** pods: podCIDR of the node. node: an address of the node itself. */
   readonly kind: 'pods' | 'node'
   /**
-   * Set when the configured routing cannot reach the prefix, in one sentence for people. The datapath
-   * writes no entry for such a row (and removes an older one) and fails it with this text.
+   * Set when the configured routing cannot reach the prefix, in one sentence for people. The
+   * datapath writes no entry for such a row (and removes an older one) and fails it with this text.
    */
   readonly problem?: string
 }

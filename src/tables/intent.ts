@@ -17,7 +17,10 @@ export interface Namespace {
   readonly labels: Readonly<Record<string, string>>
 }
 
-/** A pod anywhere in the cluster; `addresses` as in status.podIPs, empty until known and after its end. */
+/**
+ * A pod anywhere in the cluster; `addresses` as in status.podIPs, empty until known and after its
+ * end.
+ */
 export interface Pod {
   readonly namespace: string
   readonly name: string
@@ -64,7 +67,10 @@ export interface EndpointSlice {
   readonly endpoints: readonly SliceEndpoint[]
 }
 
-/** A local pod's attachment, asked for by CNI ADD; everything needed to build it again is in the row. */
+/**
+ * A local pod's attachment, asked for by CNI ADD; everything needed to build it again is in the
+ * row.
+ */
 export interface Endpoint {
   /** Node-local number, 1..65535, never reused while the row lives; kept on disk. */
   readonly id: number

@@ -18,6 +18,9 @@ export interface Problems {
   readonly notes: readonly SourceProblem[]
 }
 
+const NO_PROBLEMS: FileProblems = { faults: [], duplicates: [], ignoredKinds: [] }
+
+/** Errors of whole files first, then by name of file. */
 export function collectProblems(
   files: ReadonlyMap<string, FileProblems>,
   claims: Claims,
@@ -27,7 +30,8 @@ export function collectProblems(
   const notes: SourceProblem[] = []
   const ignored = new Map<string, string>()
   for (const [where, message] of unreadable) errors.push({ where, message })
-  for (const [path, { faults, duplicates, ignoredKinds }] of files) {
+  for (const path of [...files.keys()].sort()) {
+    const { faults, duplicates, ignoredKinds } = files.get(path) ?? NO_PROBLEMS
     for (const fault of [...faults, ...duplicates]) {
       errors.push({ where: formatWhere(path, fault), message: fault.message })
     }

@@ -132,10 +132,12 @@ export class StandaloneSource implements Source {
     })
     for (let at = 0; at < changed.length; at += READS_AT_ONCE) {
       const files = changed.slice(at, at + READS_AT_ONCE)
-      const faults = await Promise.all(files.map((file) => this.#readFile(file)))
-      for (const [n, { path }] of files.entries()) {
-        const fault = faults[n]
-        if (fault) unreadable.set(path, fault)
+      const texts = await Promise.all(files.map(({ path }) => this.#readText(path)))
+      // In order of name, so that equal directories give equal tables, in equal order.
+      for (const [n, file] of files.entries()) {
+        const text = texts[n]
+        if (text instanceof Error) unreadable.set(file.path, text.message)
+        else if (text !== undefined) this.#accept(file, text)
       }
     }
     this.#forgetMissing(look)
@@ -149,26 +151,25 @@ export class StandaloneSource implements Source {
     this.#problemLog.update(this.#problems())
   }
 
-  /** Returns why it cannot be read; what it gave before then stays. */
-  async #readFile({ path, stamp }: FoundFile): Promise<string | undefined> {
-    let text: string
+  /** An error is for people: what the file gave before stays. Undefined: gone since it was listed. */
+  async #readText(path: string): Promise<string | Error | undefined> {
     try {
-      text = await readFile(join(this.#root, path), 'utf8')
+      return await readFile(join(this.#root, path), 'utf8')
     } catch (error) {
-      // Gone since it was listed: the next look sees that too.
-      const { code, message } = error as NodeJS.ErrnoException
-      return code === 'ENOENT' ? undefined : message
+      return (error as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : (error as Error)
     }
+  }
+
+  #accept({ path, stamp }: FoundFile, text: string): void {
     const hash = createHash('sha256').update(text).digest('base64')
     const before = this.#files.get(path)
     if (before?.hash === hash) {
       this.#files.set(path, { ...before, stamp })
-      return undefined
+      return
     }
     const { objects, ...problems } = readManifest(text, path.endsWith('.json') ? 'json' : 'yaml')
     this.#files.set(path, { stamp, hash, ...problems })
     this.#claims.set(path, this.#withKept(path, objects, problems.faults))
-    return undefined
   }
 
   /**

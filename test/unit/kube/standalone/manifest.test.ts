@@ -161,7 +161,7 @@ test('lists without end and nesting without end do no harm', () => {
   assert.match(faults[0]?.message ?? '', /^Cannot parse YAML/)
 })
 
-/** One change of a text: bytes cut, repeated, swapped or replaced by what YAML and JSON care about. */
+/** One change of a text: bytes cut, repeated, swapped or replaced by what parsers care about. */
 function mutate(text: string, random: () => number): string {
   const at = below(random, text.length)
   const end = at + 1 + below(random, 20)
