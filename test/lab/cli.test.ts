@@ -1,4 +1,5 @@
-// `weir` against a node of a lab: real agent, real maps; and what is left of it when the agent dies.
+// `weir` against a node of a lab: real agent, real maps; and what is left of it when the agent
+// dies.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { stopAgent } from '../../src/lab/agents.ts'

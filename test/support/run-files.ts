@@ -37,7 +37,8 @@ interface Progress {
 async function runBatch(files: readonly string[], root: boolean): Promise<Outcome> {
   const progress = new Map<string, Progress>()
   const of = (path: string | undefined): Progress => {
-    // Tests that a support file declares for a test file count as the test file's, where it is known.
+    // Tests that a support file declares for a test file count as the test file's, where it is
+    // known.
     const file = relative(process.cwd(), (files.length > 1 ? path : undefined) ?? files[0] ?? '')
     const found = progress.get(file)
     if (found) return found

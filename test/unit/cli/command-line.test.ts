@@ -26,7 +26,7 @@ test('a command line that is not understood exits 2 and points to the help', asy
   }
 })
 
-test('an agent that is away is one sentence and exit 1, for every command that asks it', async () => {
+test('an agent that is away is one sentence and exit 1', async () => {
   const commands = ['status', 'endpoint list', 'service list', 'node list', 'monitor']
   for (const command of commands) {
     const args = [...command.split(' '), '--socket', '/nonexistent/weir.sock']

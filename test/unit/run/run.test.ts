@@ -1,4 +1,5 @@
-// The runner of `make test`: its counts must add up whatever a test file does, for a machine reads them.
+// The runner of `make test`: its counts must add up whatever a test file does, for a machine reads
+// them.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
