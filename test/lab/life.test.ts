@@ -16,12 +16,12 @@ let machine: Machine
 
 beforeEach(async () => {
   await mustLab('down', ...NAMED)
-  machine = readMachine()
+  machine = readMachine(NAME)
 })
 
 afterEach(async () => {
   await mustLab('down', ...NAMED)
-  assert.deepEqual(readMachine(), machine)
+  assert.deepEqual(readMachine(NAME), machine)
 })
 
 async function podNames(): Promise<string[]> {
@@ -102,7 +102,8 @@ spec:
   write(1)
   await mustLab('apply', ...NAMED, '-f', path)
   assert.deepEqual(await podNames(), ['default/web-0'])
-  assert.equal(readRecord(NAME).pods[0]?.containerId, first[0]?.containerId)
+  const old = first.find(({ name }) => name === 'web-0')
+  assert.equal(readRecord(NAME).pods[0]?.containerId, old?.containerId)
   await mustLab('delete', ...NAMED, '-f', path)
   assert.deepEqual(await podNames(), [])
 })

@@ -17,21 +17,33 @@ export interface Machine {
   readonly processes: readonly string[]
 }
 
-export function readMachine(): Machine {
+/**
+ * Reads it all, for a lab of this name. Other labs and tests may come and go meanwhile: what bears
+ * their names ("weir..." without ours) is left out.
+ */
+export function readMachine(lab: string): Machine {
+  const ours = (text: string): boolean => !text.includes('weir') || text.includes(lab)
   return {
     links: lines('ip', '-o', 'link').map((line) => line.split(':').slice(1, 2).join().trim()),
     routes: [...lines('ip', 'route', 'show', 'table', 'all'), ...lines('ip', '-6', 'route')],
     rules: [...lines('ip', 'rule'), ...lines('ip', '-6', 'rule')],
-    namespaces: listTree('/run/netns', 1),
-    mounts: readFileSync('/proc/self/mounts', 'utf8').trim().split('\n').sort(),
-    cgroups: listTree(cgroupMount(), 4).filter((path) => !/\/[^/]*\.[^/]*$/.test(path)),
+    namespaces: listTree('/run/netns', 1).filter(ours),
+    // `ip netns` mounts its directory over itself when it is first used, by whomever.
+    mounts: readFileSync('/proc/self/mounts', 'utf8')
+      .trim()
+      .split('\n')
+      .filter((line) => ours(line) && line.split(' ')[1] !== '/run/netns')
+      .sort(),
+    cgroups: listTree(cgroupMount(), 4)
+      .filter((path) => !/\/[^/]*\.[^/]*$/.test(path))
+      .filter(ours),
     files: [
       ...listTree('/run', 1),
       ...listTree('/run/weir-lab', 6),
       ...listTree('/var/lib/weir', 3),
-    ],
+    ].filter((path) => ours(path) && path !== '/run/netns'),
     pins: listTree('/sys/fs/bpf', 4),
-    processes: weirProcesses(),
+    processes: processesOf(lab),
   }
 }
 
@@ -49,17 +61,19 @@ function listTree(path: string, depth: number): string[] {
     .sort()
 }
 
-/** Command lines of agents and pods that run for any lab. */
-function weirProcesses(): string[] {
+/** Command lines of what runs in the lab's cgroup or names the lab. */
+function processesOf(lab: string): string[] {
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
     .flatMap((pid) => {
       try {
-        return [readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()]
+        const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
+        // A zombie has no command line; it waits for its parent and holds nothing.
+        return command && (cgroup.includes(lab) || command.includes(lab)) ? [command] : []
       } catch {
         return []
       }
     })
-    .filter((line) => line.includes('/run/weir-lab/') || line.includes('/weir-pod serve'))
     .sort()
 }

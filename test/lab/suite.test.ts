@@ -13,14 +13,14 @@ let machine: Machine
 
 before(async () => {
   await mustLab('down', '--name', NAME)
-  machine = readMachine()
+  machine = readMachine(NAME)
   await mustLab('up', '--name', NAME, '--nodes', '3', '--off-link', 'node3')
   await mustLab('apply', '--name', NAME, '-f', EXAMPLES)
 })
 
 after(async () => {
   await mustLab('down', '--name', NAME)
-  assert.deepEqual(readMachine(), machine)
+  assert.deepEqual(readMachine(NAME), machine)
 })
 
 test('weir lab test --json', async (context) => {

@@ -54,7 +54,7 @@ export function planPods(
     if (!WORKLOADS.has(object.kind)) continue
     const template = templateOf(object, notes)
     const allowed = allowedNodes(object, template.spec, nodes, notes)
-    const ports = portsOf(object.kind, template.spec, notes)
+    const ports = portsOf(template.spec, notes)
     for (const [name, pinned] of podNames(object, allowed, planned)) {
       const old = before.get(`${object.namespace}/${name}`)
       const keeps = old?.owner === objectKey(object) && allowed.includes(old.node)
@@ -87,17 +87,17 @@ function templateOf(object: KubeObject, notes: Notes): Template {
 }
 
 /** Declared ports of all containers, each once. */
-function portsOf(kind: string, spec: Fields, notes: Notes): PodPort[] {
+function portsOf(spec: Fields, notes: Notes): PodPort[] {
   const ports = new Map<string, PodPort>()
-  notes.unknownFields(`${kind}: pod`, spec, POD_FIELDS)
+  notes.unknownFields('pod', spec, POD_FIELDS)
   for (const container of listOf(spec, 'containers')) {
-    notes.unknownFields(`${kind}: container`, container, CONTAINER_FIELDS)
+    notes.unknownFields('container', container, CONTAINER_FIELDS)
     for (const declared of listOf(container, 'ports')) {
-      notes.unknownFields(`${kind}: port`, declared, PORT_FIELDS)
+      notes.unknownFields('port', declared, PORT_FIELDS)
       const port = Number(declared['containerPort'])
       const protocol = String(declared['protocol'] ?? 'TCP')
       if (protocol !== 'TCP' && protocol !== 'UDP') {
-        notes.add(`${kind}: port of protocol ${protocol}`)
+        notes.add(`port of protocol ${protocol}`)
       } else if (Number.isInteger(port) && port > 0 && port < 65_536) {
         ports.set(`${port}/${protocol}`, { name: String(declared['name'] ?? ''), port, protocol })
       }

@@ -95,10 +95,10 @@ test('planPods() gathers the ports of all containers once, and names what it pas
     { name: '', port: 53, protocol: 'UDP' },
   ])
   assert.deepEqual(notes, [
-    'Deployment: container.env',
-    'Deployment: container.image',
-    'Deployment: pod.volumes',
-    'Deployment: port of protocol SCTP',
+    'container.env',
+    'container.image',
+    'pod.volumes',
+    'port of protocol SCTP',
   ])
 })
 
