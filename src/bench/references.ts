@@ -91,14 +91,15 @@ async function buildBridge(): Promise<void> {
   }
 }
 
-/** Two pods on a node whose only work is bpf_redirect_peer, as filters on the veths. */
+/** Two pods, addressed as Weir addresses its own, on a node that does nothing but redirect. */
 async function buildRedirect(): Promise<void> {
   for (const [index, name] of ['ra', 'rb'].entries()) {
     const mac = `02:00:00:00:ce:0${index}`
     await ip('rr', `link add ${name} address ${mac} type veth peer name eth0 netns ${name}!`)
     await ip('rr', `link set ${name} up`)
-    await ip(name, `addr add 10.206.0.${index + 1}/24 dev eth0\nlink set eth0 up`)
-    await ip(name, `neigh add 10.206.0.${2 - index} lladdr ${mac} dev eth0 nud permanent`)
+    await ip(name, `addr add 10.206.0.${index + 1}/32 dev eth0\nlink set eth0 up`)
+    await ip(name, 'route add 10.206.0.254 dev eth0\nroute add default via 10.206.0.254')
+    await ip(name, `neigh add 10.206.0.254 lladdr ${mac} dev eth0 nud permanent`)
   }
   attachRedirect(netns('rr'))
 }
