@@ -1,17 +1,20 @@
 // What Weir is measured beside, built on the same machine in namespaces of its own: a direct veth
-// pair (the limit), a Linux bridge, a BPF program that only redirects (the least that a datapath over
-// veth can do), two bare nodes on a switch, kernel VXLAN with bridges on them.
+// pair (the limit), a Linux bridge, BPF programs that only redirect (bare.ts), two bare nodes on a
+// switch, kernel VXLAN with bridges on them.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { builtObject } from '../lab/paths.ts'
-import { openLibrary } from '../libbpf/library.ts'
-import { BpfObject } from '../libbpf/object.ts'
-import { linkByName } from '../netlink/links.ts'
-import { Netlink } from '../netlink/netlink.ts'
-import { addClsactRequest, replaceBpfFilterRequest } from '../netlink/traffic-control.ts'
+import { attachRedirect } from './bare.ts'
 import type { Path, Place } from './load.ts'
 
 const run = promisify(execFile)
+
+export type ReferenceName =
+  | 'veth'
+  | 'bridge'
+  | 'redirect'
+  | 'node'
+  | 'redirect-native'
+  | 'kernel-vxlan'
 
 /** A path, and where its server has to listen. */
 export interface ReferencePath extends Path {
@@ -27,7 +30,25 @@ export interface References {
 }
 
 const PREFIX = 'weir-ref-'
-const NAMES = ['va', 'vb', 'br', 'ba', 'bb', 'rr', 'ra', 'rb', 'sw', 'n1', 'n2', 'p1', 'p2']
+const NAMES = [
+  'va',
+  'vb',
+  'br',
+  'ba',
+  'bb',
+  'rr',
+  'ra',
+  'rb',
+  'sw',
+  'n1',
+  'n2',
+  'p1',
+  'p2',
+  'm1',
+  'm2',
+  'q1',
+  'q2',
+]
 
 function netns(name: string): string {
   return `/run/netns/${PREFIX}${name}`
@@ -54,12 +75,14 @@ export async function buildReferences(): Promise<References> {
   await buildBridge()
   await buildRedirect()
   await buildNodes()
+  await buildRedirectNodes()
   return {
     paths: {
       veth: path('va', 'vb', '10.201.0.2'),
       bridge: path('ba', 'bb', '10.202.0.2'),
       redirect: path('ra', 'rb', '10.206.0.2'),
       node: path('n1', 'n2', '10.203.0.2'),
+      'redirect-native': path('q1', 'q2', '10.207.0.2'),
       'kernel-vxlan': path('p1', 'p2', '10.204.0.2'),
     },
     close,
@@ -97,29 +120,10 @@ async function buildRedirect(): Promise<void> {
     const mac = `02:00:00:00:ce:0${index}`
     await ip('rr', `link add ${name} address ${mac} type veth peer name eth0 netns ${name}!`)
     await ip('rr', `link set ${name} up`)
-    await ip(name, `addr add 10.206.0.${index + 1}/32 dev eth0\nlink set eth0 up`)
-    await ip(name, 'route add 10.206.0.254 dev eth0\nroute add default via 10.206.0.254')
-    await ip(name, `neigh add 10.206.0.254 lladdr ${mac} dev eth0 nud permanent`)
+    await addressPod(name, `10.206.0.${index + 1}`, mac)
   }
-  attachRedirect(netns('rr'))
-}
-
-function attachRedirect(node: string): void {
-  const library = openLibrary()
-  using object = BpfObject.open(library, builtObject('redirect'))
-  using netlink = Netlink.open(library, node)
-  const [first, second] = ['ra', 'rb'].map((name) => linkByName(netlink, name)?.ifindex ?? 0)
-  const bytes = object.initialData('.rodata')
-  // struct redirect_config, the only constant of the object.
-  new Uint32Array(bytes.buffer, bytes.byteOffset, 2).set([first ?? 0, second ?? 0])
-  object.setData('.rodata', bytes)
-  object.load()
-  const programFd = object.program('redirect').fd
-  for (const ifindex of [first ?? 0, second ?? 0]) {
-    const filter = { ifindex, programFd, name: 'redirect', priority: 1, handle: 1 }
-    netlink.run(addClsactRequest(ifindex))
-    netlink.run(replaceBpfFilterRequest({ ...filter, direction: 'ingress' }))
-  }
+  const filters = ['ra', 'rb'].map((device) => [device, 'redirect'] as const)
+  attachRedirect(netns('rr'), { first: 'ra', second: 'rb' }, filters)
 }
 
 /** Two nodes on a switch, and a pod behind a bridge with a VXLAN port on each: flannel's way. */
@@ -143,4 +147,33 @@ async function buildNodes(): Promise<void> {
     await ip(`p${index}`, `link set eth0 mtu 1450\naddr add 10.204.0.${index}/24 dev eth0`)
     await ip(`p${index}`, 'link set eth0 up')
   }
+}
+
+/** Two nodes on the same switch, with a pod each, that do nothing but redirect. */
+async function buildRedirectNodes(): Promise<void> {
+  for (const index of [1, 2]) {
+    const mac = `02:00:00:00:cf:0${index}`
+    const pod = `10.207.0.${index}`
+    await ip('sw', `link add m${index} type veth peer name eth0 netns m${index}!`)
+    await ip('sw', `link set m${index} master br0 up`)
+    await ip(`m${index}`, `addr add 10.203.0.1${index}/24 dev eth0\nlink set eth0 up`)
+    await ip(`m${index}`, `link add pod address ${mac} type veth peer name eth0 netns q${index}!`)
+    await ip(`m${index}`, 'link set pod up')
+    await addressPod(`q${index}`, pod, mac)
+    attachRedirect(
+      netns(`m${index}`),
+      { first: 'pod', uplink: 'eth0', pod, nextHop: `10.203.0.1${3 - index}` },
+      [
+        ['pod', 'leave'],
+        ['eth0', 'arrive'],
+      ],
+    )
+  }
+}
+
+/** A host address and everything else by the gateway, whose MAC is the veth's host end. */
+async function addressPod(name: string, address: string, mac: string): Promise<void> {
+  await ip(name, `addr add ${address}/32 dev eth0\nlink set eth0 up`)
+  await ip(name, 'route add 10.200.0.1 dev eth0\nroute add default via 10.200.0.1')
+  await ip(name, `neigh add 10.200.0.1 lladdr ${mac} dev eth0 nud permanent`)
 }

@@ -60,6 +60,7 @@ function pathsOf({ references, vxlan, native }: Scene): [string, Path, string?][
     ['node-to-node', node],
     ['cross-node-vxlan', vxlan.far, 'node-to-node'],
     ['cross-node-native', native.far, 'node-to-node'],
+    ['bare-redirect-native', references.paths['redirect-native'], 'node-to-node'],
     ['kernel-vxlan', kernelVxlan, 'node-to-node'],
     ['service-socket', vxlan.service, 'same-node'],
     ['pod-address', native.near],
