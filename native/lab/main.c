@@ -2,7 +2,8 @@
 /* weir-pod: what runs inside the lab's pods, and the clients that check them.
  *
  *   weir-pod serve --name N --node N [--tcp PORT]... [--udp PORT]...
- *   weir-pod ask HOST PORT [--udp [--unconnected]] [--count N] [--size BYTES] [--source ADDRESS] [--source-port P]
+ *   weir-pod ask HOST PORT [--udp [--unconnected]] [--count N] [--size BYTES]
+ *                [--source ADDRESS] [--source-port P]
  *   weir-pod transfer HOST PORT --size BYTES
  *   weir-pod ping HOST [--count N] [--size BYTES] [--df] [--ttl N]
  *   weir-pod stream tcp|udp|ping HOST [PORT] [--interval US]     until stdin ends

@@ -1,5 +1,6 @@
-// The least that BPF over veth can do (bpf/bench/redirect.bpf.c): pods addressed as Weir addresses its
-// own, on nodes that only redirect. What Weir's ratio exceeds this one's by is what Weir costs.
+// The least that BPF over veth can do (bpf/bench/redirect.bpf.c): pods addressed as Weir addresses
+// its own, on nodes that only redirect. What Weir's ratio exceeds this one's by is what Weir
+// costs.
 
 import { builtObject } from '../lab/paths.ts'
 import { openLibrary } from '../libbpf/library.ts'

@@ -11,7 +11,9 @@ export interface Subject {
   readonly sample: () => Promise<number>
 }
 
-/** A row of `weir bench --json`. `ratio` is value / referenceValue, as the median over the rounds. */
+/**
+ * A row of `weir bench --json`. `ratio` is value / referenceValue, as the median over the rounds.
+ */
 export interface BenchRow {
   readonly name: string
   readonly value: number

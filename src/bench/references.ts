@@ -131,6 +131,7 @@ async function buildNodes(): Promise<void> {
   await ip('sw', 'link add br0 type bridge\nlink set br0 up')
   for (const index of [1, 2]) {
     const other = 3 - index
+    const ends = `local 10.203.0.${index} remote 10.203.0.${other}`
     await ip('sw', `link add n${index} type veth peer name eth0 netns n${index}!`)
     await ip('sw', `link set n${index} master br0 up`)
     await ip(
@@ -138,7 +139,7 @@ async function buildNodes(): Promise<void> {
       `addr add 10.203.0.${index}/24 dev eth0
        link set eth0 up
        link add br0 type bridge
-       link add vx0 type vxlan id 42 dstport 8472 local 10.203.0.${index} remote 10.203.0.${other} dev eth0
+       link add vx0 type vxlan id 42 dstport 8472 dev eth0 ${ends}
        link set vx0 mtu 1450 master br0 up
        link set br0 up
        link add pod type veth peer name eth0 netns p${index}!

@@ -1,5 +1,5 @@
-// Makes a lab's pods and Services equal to what has been applied. Surplus pods leave the slices before
-// they are removed; each step is recorded, so that a crash in between loses no pod.
+// Makes a lab's pods and Services equal to what has been applied. Surplus pods leave the slices
+// before they are removed; each step is recorded, so that a crash in between loses no pod.
 import { addressFamily } from '../net/address.ts'
 import { Notes } from './manifests/notes.ts'
 import { type PlannedPod, planPods, WORKLOADS } from './manifests/plan.ts'

@@ -1,5 +1,5 @@
-// What the connectivity suite knows of a cluster. The lab implements it; a cluster behind a kubeconfig
-// can too, for then `exec` is an exec into a pod that carries weir-pod.
+// What the connectivity suite knows of a cluster. The lab implements it; a cluster behind a
+// kubeconfig can too, for then `exec` is an exec into a pod that carries weir-pod.
 import type { Address, Family } from '../net/address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { PodPort } from './record.ts'

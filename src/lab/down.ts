@@ -1,5 +1,6 @@
 // Takes a lab down and leaves the machine as it was. It reads no record: processes are found by the
-// lab's cgroup, namespaces by the journal, mounts by their place; so it also cleans up after a crash.
+// lab's cgroup, namespaces by the journal, mounts by their place; so it also cleans up after a
+// crash.
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
 import { removeCgroup } from './cgroups.ts'
 import { unmountBelow } from './mounts.ts'
@@ -21,7 +22,9 @@ export async function down(lab: string): Promise<boolean> {
   return existed
 }
 
-/** Every process is in the lab's cgroup; the recorded ones are ended first, checked by start time. */
+/**
+ * Every process is in the lab's cgroup; the recorded ones are ended first, checked by start time.
+ */
 async function endRecorded(lab: string): Promise<void> {
   let record: LabRecord
   try {

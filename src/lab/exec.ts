@@ -2,7 +2,10 @@
 import { exitOf, type Place, startIn } from './place.ts'
 import { type LabRecord, podKey, readRecord } from './record.ts'
 
-/** A pod by "namespace/name" or by a name that is unique, or a node by name. Throws naming candidates. */
+/**
+ * A pod by "namespace/name" or by a name that is unique, or a node by name. Throws naming
+ * candidates.
+ */
 export function findPlace(lab: LabRecord, target: string): Place {
   const node = lab.nodes.find(({ name }) => name === target)
   if (node) return node

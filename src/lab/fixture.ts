@@ -34,7 +34,9 @@ export function fixtureObjects(nodeCount: number): object[] {
   ]
 }
 
-/** A Service of hand-written slices: its backends are these pods, at a port where nobody listens. */
+/**
+ * A Service of hand-written slices: its backends are these pods, at a port where nobody listens.
+ */
 export function closedObjects(addresses: readonly Address[]): object[] {
   const slices = Map.groupBy(addresses, addressFamily)
   return [

@@ -1,5 +1,5 @@
-// Network namespaces by name under /run/netns, as `ip netns` keeps them. Each name is written to the
-// lab's journal before the namespace is made, so that clean-up knows it after any crash.
+// Network namespaces by name under /run/netns, as `ip netns` keeps them. Each name is written to
+// the lab's journal before the namespace is made, so that clean-up knows it after any crash.
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { unmountBelow } from './mounts.ts'

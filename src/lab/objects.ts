@@ -1,4 +1,5 @@
-// What people have applied to a lab, and the cluster addresses given out for it; kept in objects.json.
+// What people have applied to a lab, and the cluster addresses given out for it; kept in
+// objects.json.
 import { existsSync, readFileSync } from 'node:fs'
 import { type KubeObject, objectKey } from './manifests/read.ts'
 import type { PlannedService } from './manifests/services.ts'
@@ -20,7 +21,10 @@ export function writeApplied(lab: string, applied: Applied): void {
   writeWhole(labPaths(lab).objects, `${JSON.stringify(applied, null, 1)}\n`)
 }
 
-/** Objects after an apply: a newer one replaces an older one of the same kind and name in its place. */
+/**
+ * Objects after an apply: a newer one replaces an older one of the same kind and name in its
+ * place.
+ */
 export function mergeObjects(
   before: readonly KubeObject[],
   added: readonly KubeObject[],

@@ -1,5 +1,5 @@
-// Running things where they belong: inside a namespace and inside a cgroup, so that socket hooks see
-// them and clean-up finds them.
+// Running things where they belong: inside a namespace and inside a cgroup, so that socket hooks
+// see them and clean-up finds them.
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { dirname } from 'node:path'
 import { makeCgroup } from './cgroups.ts'

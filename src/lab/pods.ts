@@ -18,7 +18,9 @@ function nodeOf(lab: LabRecord, pod: { readonly node: string }): NodeRecord {
   return node
 }
 
-/** Makes the pod's namespace, attaches it and starts its server. Leaves nothing behind on failure. */
+/**
+ * Makes the pod's namespace, attaches it and starts its server. Leaves nothing behind on failure.
+ */
 export async function createPod(lab: LabRecord, plan: PlannedPod): Promise<PodRecord> {
   const node = nodeOf(lab, plan)
   const uid = randomUUID()
@@ -88,7 +90,9 @@ function startServer(lab: LabRecord, pod: PodRecord): Promise<ProcessIdentity> {
   })
 }
 
-/** Sets the MTU on both ends of a pod's cable; for checks that need a sender who knows no better. */
+/**
+ * Sets the MTU on both ends of a pod's cable; for checks that need a sender who knows no better.
+ */
 export async function setPodMtu(node: NodeRecord, pod: PodRecord, mtu: number): Promise<void> {
   const inside = (await listLinks(pod.netns)).find(({ ifname }) => ifname === 'eth0')
   const outside = (await listLinks(node.netns)).find(

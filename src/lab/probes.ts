@@ -1,5 +1,5 @@
-// Questions a check asks, as functions: each runs weir-pod somewhere, says in one line what was seen,
-// and throws naming what was expected.
+// Questions a check asks, as functions: each runs weir-pod somewhere, says in one line what was
+// seen, and throws naming what was expected.
 import type { Address } from '../net/address.ts'
 import type { Cluster, Where } from './cluster.ts'
 

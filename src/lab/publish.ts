@@ -10,7 +10,10 @@ import { type PlannedService, type PlannedSlice, planSlices } from './manifests/
 import { labPaths } from './paths.ts'
 import { type LabRecord, type NodeRecord, type PodRecord, writeWhole } from './record.ts'
 
-/** Makes the manifest directory hold exactly the lab's nodes, namespaces, pods, Services and slices. */
+/**
+ * Makes the manifest directory hold exactly the lab's nodes, namespaces, pods, Services and
+ * slices.
+ */
 export function publish(
   lab: LabRecord,
   services: readonly PlannedService[],

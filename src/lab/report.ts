@@ -1,4 +1,5 @@
-// The suite's results as people read them: a row as each check ends, then what failed, then a count.
+// The suite's results as people read them: a row as each check ends, then what failed, then a
+// count.
 export interface CheckResult {
   readonly name: string
   readonly ok: boolean

@@ -15,7 +15,9 @@ import { type AgentSettings, bare, type LabSpec, planNodes, routerAddresses } fr
 /** Port of the outside host, a server in the fabric that belongs to no node. */
 export const OUTSIDE_PORT = 8080
 
-/** Builds the lab and resolves once every agent takes pods. Throws if a lab of that name is there. */
+/**
+ * Builds the lab and resolves once every agent takes pods. Throws if a lab of that name is there.
+ */
 export async function up(spec: LabSpec, settings: AgentSettings): Promise<LabRecord> {
   const paths = labPaths(spec.name)
   if (existsSync(paths.directory)) {

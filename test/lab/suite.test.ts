@@ -1,5 +1,5 @@
-// The connectivity suite on a lab of three nodes, one behind a router, both families: every check is a
-// subtest. The machine must be afterwards as it was before.
+// The connectivity suite on a lab of three nodes, one behind a router, both families: every check
+// is a subtest. The machine must be afterwards as it was before.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'

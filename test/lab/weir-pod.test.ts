@@ -1,5 +1,5 @@
-// weir-pod under ASan and UBSan: the server and every client, against each other on the loopback of a
-// namespace of their own.
+// weir-pod under ASan and UBSan: the server and every client, against each other on the loopback
+// of a namespace of their own.
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { join } from 'node:path'

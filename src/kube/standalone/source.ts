@@ -151,7 +151,9 @@ export class StandaloneSource implements Source {
     this.#problemLog.update(this.#problems())
   }
 
-  /** An error is for people: what the file gave before stays. Undefined: gone since it was listed. */
+  /**
+   * An error is for people: what the file gave before stays. Undefined: gone since it was listed.
+   */
   async #readText(path: string): Promise<string | Error | undefined> {
     try {
       return await readFile(join(this.#root, path), 'utf8')

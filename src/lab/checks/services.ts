@@ -1,4 +1,5 @@
-// ClusterIP Services from pods and from hosts: spread, refusal, a pod to itself, what the socket says.
+// ClusterIP Services from pods and from hosts: spread, refusal, a pod to itself, what the socket
+// says.
 import type { Family } from '../../net/address.ts'
 import type { Where } from '../cluster.ts'
 import { expectThat, mustAnswer, mustRefuse, mustTransfer } from '../probes.ts'

@@ -1,5 +1,5 @@
-// Reads manifests as people have them: several documents a file, `kind: List`, JSON. What is wrong is
-// told with file and line, all of it at once, before anything is applied.
+// Reads manifests as people have them: several documents a file, `kind: List`, JSON. What is wrong
+// is told with file and line, all of it at once, before anything is applied.
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Document, isCollection, LineCounter, parseAllDocuments } from 'yaml'

@@ -212,7 +212,9 @@ export function planSlices(service: PlannedService, pods: readonly PodRecord[]):
   })
 }
 
-/** A named target port is whatever the pod's containers call so; a pod without it lacks the port. */
+/**
+ * A named target port is whatever the pod's containers call so; a pod without it lacks the port.
+ */
 function resolvePorts(service: PlannedService, pod: Pick<PodRecord, 'ports'>): PodPort[] {
   return service.ports.flatMap(({ name, protocol, targetPort }) => {
     if (typeof targetPort === 'number') return [{ name, protocol, port: targetPort }]
@@ -221,7 +223,10 @@ function resolvePorts(service: PlannedService, pod: Pick<PodRecord, 'ports'>): P
   })
 }
 
-/** Ports on which a pod must listen beyond its declared ones, because Services aim at them by number. */
+/**
+ * Ports on which a pod must listen beyond its declared ones, because Services aim at them by
+ * number.
+ */
 export function aimedPorts(
   services: readonly PlannedService[],
   pod: Pick<PodRecord, 'namespace' | 'labels'>,

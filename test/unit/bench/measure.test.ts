@@ -10,7 +10,7 @@ function subject(name: string, samples: readonly number[], reference?: string): 
   return { name, unit: 'us', sample, ...(reference === undefined ? {} : { reference }) }
 }
 
-test('measureInterleaved() takes ratios inside a round, so that a slow round hits both', async () => {
+test('measureInterleaved() takes ratios inside a round: a slow one hits both', async () => {
   const limit = subject('limit', [10, 100, 10])
   const path = subject('path', [11, 110, 11], 'limit')
   const [row] = await measureInterleaved([limit, path], 3)
@@ -29,7 +29,7 @@ test('measureInterleaved() refuses a reference that was not measured', async () 
   await assert.rejects(measureInterleaved([lonely], 1), /Cannot compare path: nowhere/)
 })
 
-test('measureInterleaved() samples every subject once a round and rotates who is first', async () => {
+test('measureInterleaved() samples each subject once a round, in turn first', async () => {
   const order: string[] = []
   const recording = (name: string): Subject => ({
     name,

@@ -18,7 +18,8 @@ test('formatMarkdown() gives a table with the target beside the ratio', () => {
   assert.equal(rule, '| --- | --- | --- | --- | --- | --- | --- |')
   assert.equal(
     line,
-    '| same-node.tcp-rr.latency-us | 6.61 | us | veth.tcp-rr.latency-us | 6.30 | 1.050x | <= 1.05x |',
+    '| same-node.tcp-rr.latency-us | 6.61 | us | ' +
+      'veth.tcp-rr.latency-us | 6.30 | 1.050x | <= 1.05x |',
   )
 })
 

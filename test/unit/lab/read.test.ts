@@ -47,7 +47,8 @@ test('readText() names file and line of bad YAML', () => {
 
 test('readText() names the line of a document that is no object of Kubernetes', () => {
   const { problems } = read(
-    'apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\nhello: world\n---\napiVersion: v1\nkind: Pod\n',
+    'apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\n' +
+      'hello: world\n---\napiVersion: v1\nkind: Pod\n',
   )
   assert.deepEqual(problems, [
     'Cannot read app.yaml:5: it has no kind or no apiVersion',
