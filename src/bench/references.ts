@@ -22,9 +22,7 @@ export interface ReferencePath extends Path {
 }
 
 export interface References {
-  readonly paths: Readonly<
-    Record<'veth' | 'bridge' | 'redirect' | 'node' | 'kernel-vxlan', ReferencePath>
-  >
+  readonly paths: Readonly<Record<ReferenceName, ReferencePath>>
   /** Removes every namespace it made. */
   close(): Promise<void>
 }
