@@ -123,13 +123,24 @@ static void run_until_stopped(struct run *run, const struct options *options)
 	}
 }
 
+/* The other side's word on what came twice may still be under way. */
+static void read_tcp_state(const struct run *run, struct tcp_info *state)
+{
+	socklen_t size = sizeof(*state);
+
+	for (int i = 0; run->kind == KIND_TCP && i < 30; i++) {
+		getsockopt(run->fd, IPPROTO_TCP, TCP_INFO, state, &size);
+		if (state->tcpi_dsack_dups >= state->tcpi_total_retrans)
+			return;
+		usleep(10000);
+	}
+}
+
 static void print(const struct run *run)
 {
 	struct tcp_info state = { 0 };
-	socklen_t size = sizeof(state);
 
-	if (run->kind == KIND_TCP)
-		getsockopt(run->fd, IPPROTO_TCP, TCP_INFO, &state, &size);
+	read_tcp_state(run, &state);
 	printf("{\"ok\":%s,\"sent\":%u,\"received\":%u,\"lost\":%u,\"duplicates\":%u,"
 	       "\"longestGapMs\":%.1f,\"retransmits\":%u,\"doubled\":%u,\"error\":\"%s\"}\n",
 	       run->received == run->sent && !run->error ? "true" : "false", run->sent,

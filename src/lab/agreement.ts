@@ -1,11 +1,11 @@
-// Waits until every agent's kernel holds what the lab has: each Service with its present backends, and
-// the way to each node. Checks before that would test the watch and not the datapath.
+// Waits until every agent's kernel holds what the lab has: each Service with its present backends,
+// and the way to each node. Checks before that would test the watch and not the datapath.
 import { type Address, addressFamily, formatAddressPort, parseAddress } from '../net/address.ts'
 import { askAgent } from './agent-api.ts'
 import { type KubeObject, listOf } from './manifests/read.ts'
 import { type PlannedService, planSlices } from './manifests/services.ts'
 import { readApplied } from './objects.ts'
-import { waitUntil } from './processes.ts'
+import { isAlive, waitUntil } from './processes.ts'
 import type { LabRecord } from './record.ts'
 
 const TIMEOUT_MS = 20_000
@@ -15,10 +15,14 @@ interface View {
   readonly differences?: readonly string[]
 }
 
-/** Resolves once all agents agree with the lab. Throws with the first disagreement after 20 s. */
+/**
+ * Resolves once all agents that run agree with the lab; one that a check has killed is not waited
+ * for. Throws with the first disagreement after 20 s.
+ */
 export async function waitUntilAgreed(lab: LabRecord): Promise<void> {
   const wanted = wantedFrontends(lab)
   for (const node of lab.nodes) {
+    if (!node.agent || !isAlive(node.agent)) continue
     let disagreement = ''
     const agreed = await waitUntil(
       async () => {

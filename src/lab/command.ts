@@ -4,7 +4,9 @@ import { type Applied, applyObjects, deleteObjects } from './apply.ts'
 import { demo } from './demo.ts'
 import { down } from './down.ts'
 import { execIn } from './exec.ts'
+import { interruptible } from './interrupt.ts'
 import { openLabCluster } from './lab-cluster.ts'
+import { withLock } from './lock.ts'
 import { readManifests } from './manifests/read.ts'
 import { formatReport, printRow } from './report.ts'
 import type { AgentSettings, LabSpec } from './spec.ts'
@@ -61,7 +63,8 @@ function addLife(lab: Command): void {
     .addOption(new Option('--ipv4-only', 'no IPv6').conflicts('ipv6Only'))
     .addOption(new Option('--ipv6-only', 'no IPv4').conflicts('ipv4Only'))
     .action(async (options: UpOptions) => {
-      const record = await up(specOf(options), settingsOf(options))
+      const build = () => up(specOf(options), settingsOf(options))
+      const record = await withLock(options.name, build)
       console.log(`Lab ${record.name} is up: ${record.nodes.map(({ name }) => name).join(', ')}`)
     })
   lab.addCommand(shape)
@@ -102,7 +105,10 @@ function addManifests(lab: Command): void {
     .addOption(file.makeOptionMandatory())
     .option('--prune', 'remove what was applied before and is not in these manifests')
     .action(async ({ name, filename, prune }: ManifestOptions) => {
-      printApplied(await applyObjects(name, readManifests(filename), { prune: prune === true }))
+      const objects = readManifests(filename)
+      printApplied(
+        await withLock(name, () => applyObjects(name, objects, { prune: prune === true })),
+      )
     })
   lab
     .command('delete')
@@ -110,7 +116,8 @@ function addManifests(lab: Command): void {
     .addOption(nameOption())
     .addOption(file.makeOptionMandatory())
     .action(async ({ name, filename }: ManifestOptions) => {
-      printApplied(await deleteObjects(name, readManifests(filename)))
+      const objects = readManifests(filename)
+      printApplied(await withLock(name, () => deleteObjects(name, objects)))
     })
 }
 
@@ -156,10 +163,15 @@ function addTesting(lab: Command): void {
     .option('-j, --json', 'print JSON')
     .option('--only <pattern>', 'run only checks whose name matches')
     .action(async ({ name, json, only }: TestOptions) => {
-      const report = await runSuite(openLabCluster(name), {
-        ...(only ? { only: new RegExp(only, 'i') } : {}),
-        onCheck: json ? () => {} : printRow,
-      })
+      const report = await interruptible((signal) =>
+        withLock(name, () =>
+          runSuite(openLabCluster(name), {
+            ...(only ? { only: new RegExp(only, 'i') } : {}),
+            onCheck: json ? () => {} : printRow,
+            signal,
+          }),
+        ),
+      )
       finish(report, json === true)
     })
   lab
@@ -168,7 +180,9 @@ function addTesting(lab: Command): void {
     .option('-j, --json', 'print JSON')
     .option('--name <name>', 'name of the lab', 'weir-demo')
     .action(async ({ name, json }: TestOptions) => {
-      finish(await demo(name, json === true ? () => {} : console.log), json === true)
+      const say = json === true ? () => {} : console.log
+      const report = await interruptible((signal) => withLock(name, () => demo(name, say, signal)))
+      finish(report, json === true)
     })
 }
 

@@ -1,4 +1,5 @@
-// `weir lab demo`: a lab of three nodes, one behind a router, the example manifests and the whole suite.
+// `weir lab demo`: a lab of three nodes, one behind a router, the example manifests and the whole
+// suite.
 import { join } from 'node:path'
 import { applyObjects } from './apply.ts'
 import { down } from './down.ts'
@@ -11,7 +12,11 @@ import { runSuite, type SuiteReport } from './suite.ts'
 import { up } from './up.ts'
 
 /** Builds, applies, checks and takes down again, whatever happens; `say` gets lines for people. */
-export async function demo(name: string, say: (line: string) => void): Promise<SuiteReport> {
+export async function demo(
+  name: string,
+  say: (line: string) => void,
+  signal?: AbortSignal,
+): Promise<SuiteReport> {
   // What an earlier demo left behind when it was killed.
   await down(name)
   try {
@@ -20,6 +25,7 @@ export async function demo(name: string, say: (line: string) => void): Promise<S
       { name, nodes: 3, ipv4: true, ipv6: true, offLink: ['node3'] },
       { routing: 'vxlan', socketServices: true },
     )
+    signal?.throwIfAborted()
     const examples = join(projectRoot(), 'deploy', 'examples')
     say(`Applying ${examples}`)
     const { created, notes } = await applyObjects(name, readManifests([examples]))
@@ -27,6 +33,7 @@ export async function demo(name: string, say: (line: string) => void): Promise<S
     say(`\n${formatStatus(labStatus(name))}\n`)
     return await runSuite(openLabCluster(name), {
       restore: false,
+      ...(signal ? { signal } : {}),
       onCheck: (result) => say(formatRow(result)),
     })
   } finally {

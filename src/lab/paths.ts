@@ -34,7 +34,8 @@ export function labPaths(lab: string): LabPaths {
     directory,
     record: join(directory, 'lab.json'),
     objects: join(directory, 'objects.json'),
-    lock: join(directory, 'lock'),
+    // Beside the lab and not in it: the lab's directory says that there is a lab.
+    lock: `${directory}.lock`,
     netnsJournal: join(directory, 'netns'),
     manifests: join(directory, 'manifests'),
     cgroup: join(cgroupMount(), labPrefix(lab)),

@@ -1,5 +1,5 @@
-// Runs the connectivity suite: the same checks in rounds of other routing and service translation, and
-// puts settings and workloads back at the end, also when a check or the suite itself fails.
+// Runs the connectivity suite: the same checks in rounds of other routing and service translation,
+// and puts settings and workloads back at the end, also when a check or the suite itself fails.
 import { appliedChecks } from './checks/applied.ts'
 import { expectNoDrops, readDrops } from './checks/drops.ts'
 import { edgeChecks } from './checks/edges.ts'
@@ -22,8 +22,10 @@ export interface SuiteOptions {
   /** Runs only checks whose name matches. */
   readonly only?: RegExp
   readonly onCheck?: (result: CheckResult) => void
-  /** Puts settings and workloads back at the end; false when the cluster goes anyway. Default true. */
+  /** Puts settings and workloads back at the end (default); false when the cluster goes anyway. */
   readonly restore?: boolean
+  /** Ends the suite before its next check. */
+  readonly signal?: AbortSignal
 }
 
 interface Round {
@@ -64,6 +66,7 @@ const ROUNDS: readonly Round[] = [
 export async function runSuite(cluster: Cluster, options: SuiteOptions = {}): Promise<SuiteReport> {
   const checks: CheckResult[] = []
   const report = async (check: Check): Promise<void> => {
+    options.signal?.throwIfAborted()
     if (options.only && !options.only.test(check.name)) return
     const result = await runCheck(check)
     checks.push(result)

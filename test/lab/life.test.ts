@@ -4,9 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, test } from 'node:test'
 import { cgroupPids } from '../../src/lab/cgroups.ts'
 import { labPaths } from '../../src/lab/paths.ts'
-import { endProcess } from '../../src/lab/processes.ts'
+import { endProcess, identify } from '../../src/lab/processes.ts'
 import { readRecord } from '../../src/lab/record.ts'
-import { lab, mustLab } from './lab.ts'
+import { lab, mustLab, startLab } from './lab.ts'
 import { type Machine, readMachine } from './machine.ts'
 
 const NAME = 'weir-test-life'
@@ -160,4 +160,34 @@ test('down ends only its own: a recorded pid that is somebody else now lives on'
   writeFileSync(labPaths(NAME).record, JSON.stringify(stolen))
   await mustLab('down', ...NAMED)
   assert.deepEqual(cgroupPids(labPaths(NAME).cgroup), [])
+})
+
+test('a demo that is stopped takes its lab down', async () => {
+  const demo = startLab('demo', ...NAMED)
+  let said = ''
+  await new Promise<void>((resolve) => {
+    demo.stdout?.on('data', (chunk: Buffer) => {
+      said += chunk.toString()
+      if (said.includes('same node')) resolve()
+    })
+  })
+  demo.kill('SIGTERM')
+  const code = await new Promise((resolve) => demo.once('exit', resolve))
+  assert.equal(code, 1)
+  assert.match(said, /The lab is down/)
+})
+
+test('a lab is changed by one command at a time, and a dead one holds nothing', async () => {
+  await mustLab('up', ...NAMED)
+  const { lock } = labPaths(NAME)
+  writeFileSync(lock, JSON.stringify(identify(process.pid)))
+  const { code, stderr } = await lab('apply', ...NAMED, '-f', `${FIXTURES}/podinfo.yaml`)
+  assert.equal(code, 1)
+  assert.match(
+    stderr,
+    new RegExp(`Cannot change lab ${NAME}: process ${process.pid} is changing it`),
+  )
+  writeFileSync(lock, JSON.stringify({ pid: process.pid, startTime: '1' }))
+  await mustLab('apply', ...NAMED, '-f', `${FIXTURES}/podinfo.yaml`)
+  assert.equal((await podNames()).length, 2)
 })

@@ -64,7 +64,7 @@ function deceivedChecks(scene: Scene, family: Family): Check[] {
     }
   }
   return checksFor(scene, family, {
-    'one byte above the way’s MTU is answered with ICMP': () =>
+    'one byte above the MTU of the way, answered with ICMP': () =>
       deceived(async () => {
         const mtu = (await readMtu(cluster, { node: node.name }, 'eth0')) - overhead(scene)
         const address = addressOf(remote, family)
@@ -78,7 +78,7 @@ function deceivedChecks(scene: Scene, family: Family): Check[] {
         expectThat(right, `ICMP type ${type} naming MTU ${mtu}`, JSON.stringify(result))
         return `${mtu} bytes pass; for one more ${result.icmp?.from} says MTU ${result.icmp?.mtu}`
       }),
-    'TCP finds the way’s MTU and delivers': () =>
+    'TCP finds the MTU of the way and delivers': () =>
       deceived(async () => {
         const target = { address: addressOf(remote, family), port: HTTP_PORT }
         const result = await mustTransfer(cluster, inPod(client), target, 2 << 20)

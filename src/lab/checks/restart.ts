@@ -1,5 +1,5 @@
-// The datapath outlives its agent: kill -9 under traffic loses nothing, ids stay, and what went away
-// meanwhile is cleaned up at the next start.
+// The datapath outlives its agent: kill -9 under traffic loses nothing, ids stay, and what went
+// away meanwhile is cleaned up at the next start.
 import type { Family } from '../../net/address.ts'
 import type { Cluster, LabPowers, Stream } from '../cluster.ts'
 import { DNS_PORT, HTTP_PORT, NAMESPACE, spareObjects } from '../fixture.ts'
@@ -142,8 +142,7 @@ async function cleansUp({ cluster, otherNode, client }: Scene, powers: LabPowers
   const endpoint = (await endpointsOf(cluster, otherNode.name)).find(({ pod }) => pod === key)
   if (!endpoint) throw new Error(`expected an endpoint for ${key}, saw none`)
   await powers.killAgents([otherNode.name])
-  // Waiting for agreement would wait for the agent that is away.
-  await cluster.remove(objects).catch(() => {})
+  await cluster.remove(objects)
   await powers.startAgents([otherNode.name])
   let left = ''
   const clean = await waitUntil(async () => {
