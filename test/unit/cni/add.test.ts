@@ -118,7 +118,7 @@ test('ADD, DEL and ADD again without waiting: the last one has the attachment', 
 })
 
 test('ADD that takes too long answers 11, and its undoing goes on alone', async () => {
-  await using scene = new Scene({ waitMs: 20 })
+  await using scene = new Scene({ waitMs: 300 })
   const release = scene.hold('update')
   const { json } = await scene.call('ADD')
   assert.equal(json.code, 11)
