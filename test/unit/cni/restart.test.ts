@@ -135,7 +135,7 @@ test('a queued DEL stays on disk until the kernel state is gone', async () => {
   await before.call('ADD')
   await before.stop()
   queueDel(stateDir, '1.json', 'c1')
-  await using after = new Scene({ stateDir, waitMs: 10 })
+  await using after = new Scene({ stateDir, waitMs: 300 })
   const release = after.hold('delete')
   assert.equal((await after.call('DEL')).json.code, 11)
   assert.deepEqual(queued(stateDir), ['1.json'])

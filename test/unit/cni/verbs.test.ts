@@ -50,12 +50,12 @@ test('DEL works while the agent is not ready and when the podCIDR has changed', 
 })
 
 test('DEL frees the address only when the kernel state is gone', async () => {
-  await using scene = new Scene({ podCidrs: ['10.0.1.0/30'], waitMs: 20 })
+  await using scene = new Scene({ podCidrs: ['10.0.1.0/30'], waitMs: 300 })
   await scene.call('ADD')
   const release = scene.hold('delete')
   const late = await scene.call('DEL')
   assert.equal(late.json.code, 11)
-  assert.match(late.json.msg, /Cannot detach c1\/eth0: the kernel still holds it after 20 ms/)
+  assert.match(late.json.msg, /Cannot detach c1\/eth0: the kernel still holds it after 300 ms/)
   assert.equal((await scene.call('ADD', { containerId: 'c2' })).json.code, 11)
   release()
   assert.equal((await scene.call('DEL')).exitCode, 0)
@@ -137,7 +137,7 @@ test('GC with an empty list removes all of the network; without a list it refuse
 })
 
 test('GC goes on after a failure and reports it at the end', async () => {
-  await using scene = new Scene({ waitMs: 20 })
+  await using scene = new Scene({ waitMs: 300 })
   for (const containerId of ['c1', 'c2']) await scene.call('ADD', { containerId })
   const release = scene.hold('delete')
   const { json } = await scene.call('GC', { config: { 'cni.dev/attachments': [] } })
