@@ -7,9 +7,10 @@
  * The pair is conntrack, service DNAT, its reverse, hairpin SNAT and session
  * state at once. For any entry, the other half's key is reverse(entry.out).
  *
- * New connections live in `embryos` (LRU) until a packet comes back; then the
- * pair moves to `flows` (plain hash, never evicts). So a SYN flood displaces
- * only other unanswered connections, and eviction never splits an established pair.
+ * New connections live in `embryos` (LRU) until both ends have spoken (TCP: until
+ * the initiator acknowledges); then the pair moves to `flows` (plain hash, never
+ * evicts). So a SYN flood displaces only other unfinished handshakes, and eviction
+ * never splits an established pair.
  */
 #pragma once
 #include "config.h"
@@ -22,8 +23,7 @@ enum flow_next {
 	FLOW_TO_NEIGHBOUR = 2, /* bpf_redirect_neigh on the uplink, next hop in `node` */
 	FLOW_TO_FIB = 3,       /* uplink, next hop by FIB lookup */
 	FLOW_TO_OVERLAY = 4,   /* VXLAN to `node` */
-	FLOW_TO_HOST =
-		5, /* ingress of weir_host: packets taken off the overlay for the node itself */
+	FLOW_TO_HOST = 5,      /* ingress of weir_host: from the overlay to the node itself */
 };
 
 enum flow_flags {
@@ -32,26 +32,24 @@ enum flow_flags {
 	FLOW_SERVICE = 4,	 /* made through a frontend */
 	FLOW_FIN = 8,		 /* this direction has sent FIN */
 	FLOW_RST = 16,		 /* this direction has sent RST */
-	FLOW_SEEN_REPLY = 32,	 /* both directions have been seen */
+	FLOW_SEEN_REPLY = 32,	 /* the other direction has answered; both halves once promoted */
 	FLOW_HAIRPIN = 64,	 /* a pod to itself through a Service */
 	FLOW_FROM_OVERLAY = 128, /* must arrive by VXLAN from `node` */
-	FLOW_BY_STACK = 256,	 /* its other half came through the node's stack: goes back there */
-	FLOW_BY_UPLINK =
-		512, /* its other half came by the uplink: the world is there, not in the stack */
-	FLOW_ON_LINK = 1024, /* `node` is a neighbour on the uplink: no FIB lookup */
+	FLOW_BY_STACK = 256,	 /* its other half came through the stack: goes back there */
+	FLOW_BY_UPLINK = 512,	 /* its other half came by the uplink: the world is there */
+	FLOW_ON_LINK = 1024,	 /* `node` is a neighbour on the uplink: no FIB lookup */
 };
 
 struct flow {
-	struct tuple out; /* as the packet leaves */
-	struct address
-		node; /* other node: next hop, tunnel endpoint, or where overlay packets come from */
-	__u32 epoch;  /* decided under this epoch; another one: decide again */
-	__u32 from_ifindex; /* may arrive on: a pod's veth, overlay_ifindex, or 0: stack and uplink */
-	__u32 to_ifindex;   /* interface it leaves by */
-	__u32 last_seen;    /* seconds of the coarse monotonic clock */
-	__u32 service_id;   /* frontend that made it, or 0 */
-	__u16 flags;	    /* enum flow_flags */
-	__u8 next;	    /* enum flow_next */
+	struct tuple out;    /* as the packet leaves */
+	struct address node; /* next hop, tunnel endpoint, or where overlay packets come from */
+	__u32 epoch;	     /* decided under this epoch; another one: decide again */
+	__u32 from_ifindex;  /* may arrive on: a pod's veth, overlay_ifindex; 0: stack, uplink */
+	__u32 to_ifindex;    /* interface it leaves by */
+	__u32 last_seen;     /* seconds of the coarse monotonic clock */
+	__u32 service_id;    /* frontend that made it, or 0 */
+	__u16 flags;	     /* enum flow_flags */
+	__u8 next;	     /* enum flow_next */
 	__u8 pad;
 	struct mac destination_mac; /* written on the frame when next is an endpoint */
 	struct mac source_mac;

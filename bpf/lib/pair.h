@@ -182,7 +182,7 @@ static __noinline struct flow *pair_open(struct __sk_buff *skb, struct packet *p
 	return flow ?: pair_fail(pkt, -DROP_FLOW_TABLE_FULL);
 }
 
-/* Moves a pair whose reply has come from `embryos` to `flows`; answers the reply's entry. */
+/* Moves a pair of which both ends have spoken to `flows`; answers the packet's entry there. */
 static __always_inline struct flow *pair_promote(struct packet *pkt, struct tuple *other_key,
 						 struct flow *flow, struct flow *other)
 {

@@ -47,7 +47,20 @@ static __always_inline struct flow *walk_known(struct __sk_buff *skb, struct pac
 	return flow;
 }
 
-/* A pair that waits for its reply: this may be it. Half a pair is none: it begins anew. */
+/* True once this packet proves that both ends are there. For TCP that takes the initiator's
+ * acknowledgment: a SYN-ACK proves only the server, and a flood of SYNs would fill `flows`.
+ */
+static __always_inline bool walk_completes(const struct packet *pkt, const struct flow *flow)
+{
+	if (pkt->tuple.protocol != IPPROTO_TCP)
+		return flow->flags & FLOW_REVERSE;
+	return !(flow->flags & FLOW_REVERSE) && flow->flags & FLOW_SEEN_REPLY &&
+	       pkt->tcp_flags & TCP_ACK && !(pkt->attention & (ATTENTION_SYN | ATTENTION_RST));
+}
+
+/* A pair whose ends have not both spoken. Half a pair is none: it begins anew, and so does one
+ * that was refused and is tried again from the same port.
+ */
 static __always_inline struct flow *walk_embryo(struct __sk_buff *skb, struct packet *pkt,
 						struct flow *flow)
 {
@@ -56,14 +69,20 @@ static __always_inline struct flow *walk_embryo(struct __sk_buff *skb, struct pa
 
 	tuple_reverse(&other_key, &flow->out);
 	other = bpf_map_lookup_elem(&embryos, &other_key);
+	if (other && packet_is_syn(pkt) && (flow->flags | other->flags) & (FLOW_FIN | FLOW_RST)) {
+		bpf_map_delete_elem(&embryos, &other_key);
+		other = NULL;
+	}
 	if (!other) {
 		bpf_map_delete_elem(&embryos, &pkt->tuple);
 		return pair_open(skb, pkt);
 	}
-	other->last_seen = clock_seconds();
 	if (!flow_is_current(flow, pkt))
 		return pair_refresh(skb, pkt, flow, true);
-	if (flow->flags & FLOW_REVERSE)
+	other->last_seen = clock_seconds();
+	if (flow->flags & FLOW_REVERSE && !(pkt->attention & ATTENTION_RST))
+		other->flags |= FLOW_SEEN_REPLY;
+	if (walk_completes(pkt, flow))
 		flow = pair_promote(pkt, &other_key, flow, other);
 	if (flow)
 		flow_note_close(flow, pkt);

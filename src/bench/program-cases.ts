@@ -121,8 +121,10 @@ function casesOf(object: BpfObject, s: Side): ProgramCase[] {
   establish(object, [
     ['from_pod', near],
     ['from_pod', segment(s.podB, 8080, s.podA, 1000)],
+    ['from_pod', near],
     ['from_pod', away],
     ['from_uplink', back],
+    ['from_pod', away],
   ])
   const key = connection(s.podA, 3000, s.service, 80)
   const other = connection(s.podB, 8080, s.podA, 3000)

@@ -80,7 +80,7 @@ for (const s of SIDES) {
     assert.deepEqual(counters, [
       { direction: FROM_POD, slot: dropped, packets: 1, bytes: spoofed.length },
       { direction: FROM_POD, slot: FORWARDED + STACK, packets: 1, bytes: toWorld.frame.length },
-      { direction: FROM_POD, slot: FORWARDED + ENDPOINT, packets: 2, bytes },
+      { direction: FROM_POD, slot: FORWARDED + ENDPOINT, packets: 3, bytes },
     ])
     await eventCount(1)
   })

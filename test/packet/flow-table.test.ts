@@ -25,10 +25,11 @@ function run(world: World, steps: readonly Step[]): void {
   }
 }
 
-function connection(s: Side, port: number): [Step, Step] {
+function connection(s: Side, port: number): [Step, Step, Step] {
   return [
     delivered(s, 'podA', 'podB', tcp(port, 8080, 'S')),
     delivered(s, 'podB', 'podA', tcp(8080, port, 'SA')),
+    delivered(s, 'podA', 'podB', tcp(port, 8080)),
   ]
 }
 
@@ -49,8 +50,8 @@ for (const s of SIDES) {
   test(`a full flow table refuses a third connection whole and keeps two (IPv${s.family})`, () => {
     small.reset()
     run(small, [...connection(s, 1), ...connection(s, 2)])
-    const [syn, answer] = connection(s, 3)
-    run(small, [syn, { ...answer, action: 'SHOT' }, { ...answer, action: 'SHOT' }])
+    const [syn, answer, end] = connection(s, 3)
+    run(small, [syn, answer, { ...end, action: 'SHOT' }, { ...end, action: 'SHOT' }])
     assert.deepEqual(drops(small), { FLOW_TABLE_FULL: 2 })
     assertPairs(small, 2)
     run(small, [
@@ -61,11 +62,12 @@ for (const s of SIDES) {
 
   test(`a refused connection is established once there is room (IPv${s.family})`, () => {
     small.reset()
-    const [syn, answer] = connection(s, 3)
-    run(small, [...connection(s, 1), ...connection(s, 2), syn, { ...answer, action: 'SHOT' }])
+    const [syn, answer, end] = connection(s, 3)
+    run(small, [...connection(s, 1), ...connection(s, 2), syn, answer])
+    run(small, [{ ...end, action: 'SHOT' }])
     const gone = tuple(s.podA, 1, s.podB, 8080)
     small.entries(layout.maps.flows).deleteMany([gone, reverse(gone)])
-    run(small, [answer])
+    run(small, [end])
     assertPairs(small, 2)
   })
 
@@ -80,6 +82,19 @@ for (const s of SIDES) {
     assert.ok([...small.entries(layout.maps.embryos).entries()].length <= EMBRYOS)
     assert.deepEqual(drops(small), {})
     run(small, [delivered(s, 'podA', 'podB', tcp(1000, 8080))])
+  })
+
+  test(`a flood of SYNs, all answered, establishes none (IPv${s.family})`, () => {
+    small.reset()
+    run(small, handshake(s))
+    const before = flowKeys(small)
+    for (let port = 2000; port < 4000; port++) run(small, connection(s, port).slice(0, 2))
+    assert.deepEqual(flowKeys(small), before)
+    assert.deepEqual(drops(small), {})
+    run(small, [
+      delivered(s, 'podA', 'podB', tcp(1000, 8080)),
+      delivered(s, 'podB', 'podA', tcp(8080, 1000)),
+    ])
   })
 
   test(`an answer to half an embryo pair begins anew (IPv${s.family})`, () => {

@@ -67,6 +67,7 @@ const NATIVE: readonly Fixture[] = [
     steps: (s) => [
       leaves(s, s.routedPod, tcp(1000, 8080, 'S')),
       arrives(s, s.routedPod, tcp(8080, 1000, 'SA')),
+      leaves(s, s.routedPod, tcp(1000, 8080)),
     ],
     flows: (s) => nativePair(s, s.routedPod, { next: FIB, flags: SEEN_REPLY }),
   },
@@ -75,6 +76,7 @@ const NATIVE: readonly Fixture[] = [
     steps: (s) => [
       arrives(s, s.world, tcp(1000, 8080, 'S')),
       leaves(s, s.world, tcp(8080, 1000, 'SA')),
+      arrives(s, s.world, tcp(1000, 8080)),
     ],
     flows: (s) => {
       const key = tuple(s.world, 1000, s.podA, 8080)
@@ -169,6 +171,7 @@ const STACKED: readonly Fixture[] = [
     steps: (s) => [
       { ...sent(s, 'podA', s.node, tcp(1000, 22, 'S')), action: 'OK' },
       fromStack(s, s.node, tcp(22, 1000, 'SA')),
+      { ...sent(s, 'podA', s.node, tcp(1000, 22)), action: 'OK' },
     ],
     flows: (s) => {
       const key = tuple(s.podA, 1000, s.node, 22)

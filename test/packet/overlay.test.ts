@@ -92,6 +92,11 @@ const ACROSS: readonly Fixture[] = [
         action: 'REDIRECT',
         out: frame(WAY.intoA, s.service, s.podA, tcp(PORT.overlay, 1000, 'SA'), { ttl: 62 }),
       },
+      {
+        ...sent(s, 'podA', s.service, tcp(1000, PORT.overlay)),
+        action: 'REDIRECT',
+        out: wrapped(s, frame(BY_HOST, s.podA, s.overlayPod, tcp(1000, PORT.target), ROUTED)),
+      },
     ],
     flows: (s) => {
       const key = tuple(s.podA, 1000, s.service, PORT.overlay)

@@ -159,6 +159,11 @@ const HAIRPINNED: readonly Fixture[] = [
         action: 'REDIRECT',
         out: frame(PODS.podA.into, s.service, s.podA, tcp(PORT.hairpin, 1000, 'SA'), ROUTED),
       },
+      {
+        ...sent(s, 'podA', s.service, tcp(1000, PORT.hairpin)),
+        action: 'REDIRECT',
+        out: frame(PODS.podA.into, s.gateway, s.podA, tcp(1000, PORT.target), ROUTED),
+      },
     ],
     flows: (s) => {
       const key = tuple(s.podA, 1000, s.service, PORT.hairpin)

@@ -38,6 +38,7 @@ const NOT_TAKEN: readonly Fixture[] = [
     steps: (s) => [
       toRemote(s, tcp(1000, 8080, 'S')),
       fromRemote(s, tcp(8080, 1000, 'SA')),
+      toRemote(s, tcp(1000, 8080)),
       {
         ...arriving(s.overlayPod, s.podA, tcp(8080, 1000), { node: STRANGER }),
         action: 'SHOT',

@@ -45,11 +45,12 @@ export function delivered(s: Side, from: PodName, to: PodName, body: Body): Step
   return { ...sent(s, from, s[to], body), action: 'REDIRECT', out }
 }
 
-/** SYN and its answer: after these the pair is established. */
+/** The three packets after which the pair is established. */
 export function handshake(s: Side): Step[] {
   return [
     delivered(s, 'podA', 'podB', tcp(1000, 8080, 'S')),
     delivered(s, 'podB', 'podA', tcp(8080, 1000, 'SA')),
+    delivered(s, 'podA', 'podB', tcp(1000, 8080, 'A')),
   ]
 }
 
