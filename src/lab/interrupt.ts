@@ -1,6 +1,9 @@
-// Ctrl-C and SIGTERM as an AbortSignal, so that a command that has built something takes it down again.
+// Ctrl-C and SIGTERM as an AbortSignal, so that a command that has built something takes it down
+// again.
 
-/** Runs work that ends early, by a throw, once the process is asked to stop; a second time kills. */
+/**
+ * Runs work that ends early, by a throw, once the process is asked to stop; a second time kills.
+ */
 export async function interruptible<Result>(
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {

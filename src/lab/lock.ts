@@ -1,10 +1,14 @@
-// One change of a lab at a time: two commands that both write lab.json would lose each other's pods.
+// One change of a lab at a time: two commands that both write lab.json would lose each other's
+// pods.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { labPaths } from './paths.ts'
 import { identify, isAlive, type ProcessIdentity } from './processes.ts'
 
-/** Runs work while no other process changes the lab. Throws if one does; a dead one's lock is taken. */
+/**
+ * Runs work while no other process changes the lab. Throws if one does; a dead one's lock is
+ * taken.
+ */
 export async function withLock<Result>(lab: string, work: () => Promise<Result>): Promise<Result> {
   const { lock } = labPaths(lab)
   const holder = readHolder(lock)
