@@ -76,7 +76,7 @@ int from_uplink(struct __sk_buff *skb)
 	struct packet pkt = { .direction = DIRECTION_FROM_UPLINK };
 
 	if (!is_ip(skb->protocol))
-		return TC_ACT_OK;
+		return TC_ACT_UNSPEC;
 	if (uplink_is_for_node(skb))
 		return finish(skb, &pkt, uplink_arrive_overlay(skb, &pkt));
 	return finish(skb, &pkt, uplink_arrive_native(skb, &pkt));

@@ -47,6 +47,6 @@
 #define BPF_F_ADJ_ROOM_DECAP_L3_IPV6 (1ULL << 8)
 
 /* Answer of a step that ends the walk: leave the packet to the kernel's own stack.
- * TC_ACT_OK is 0, which a step answers to go on; finish() turns one into the other.
+ * finish() turns it into TC_ACT_UNSPEC, so that a program attached after ours sees the packet.
  */
 #define PASS 256

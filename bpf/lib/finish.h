@@ -20,7 +20,7 @@ static __always_inline int finish(struct __sk_buff *skb, struct packet *pkt, int
 {
 	if (unlikely(ret < 0))
 		return finish_drop(skb, pkt, -ret);
-	return ret == PASS ? TC_ACT_OK : ret;
+	return ret == PASS ? TC_ACT_UNSPEC : ret;
 }
 
 static __always_inline bool is_ip(__be16 protocol)

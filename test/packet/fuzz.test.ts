@@ -43,7 +43,7 @@ function run(hook: (typeof HOOKS)[number], frame: Uint8Array, where: string): st
   if (!canRun(frame)) return undefined
   const { action, frame: out } = world.run(hook.program, frame, hook.on)
   const what = `${where}, ${hook.program}, ${Buffer.from(frame).toString('hex')}`
-  assert.ok(['OK', 'SHOT', 'REDIRECT'].includes(action), `${action}: ${what}`)
+  assert.ok(['PASS', 'SHOT', 'REDIRECT'].includes(action), `${action}: ${what}`)
   if (action !== 'SHOT' && frameFaults(frame).length === 0) {
     assert.deepEqual(frameFaults(out), [], `${what}\n${describeFrame(out).join('\n')}`)
   }

@@ -178,8 +178,8 @@ const PLAIN: readonly Fixture[] = [
       const quote = { source: s.podA, destination: s.node, ttl: 64, body }
       const error = frame(PODS.podA.into, s.node, s.podA, about(s, PORT_UNREACHABLE, quote))
       return [
-        { ...sent(s, 'podA', s.node, body), action: 'OK' },
-        { program: 'to_pod', on: IFINDEX.podA, frame: error, action: 'OK' },
+        { ...sent(s, 'podA', s.node, body), action: 'PASS' },
+        { program: 'to_pod', on: IFINDEX.podA, frame: error, action: 'PASS' },
       ]
     },
   },

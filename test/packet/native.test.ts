@@ -107,7 +107,7 @@ const NATIVE: readonly Fixture[] = [
         program: 'from_uplink',
         on: IFINDEX.uplink,
         frame: frame(WAY.fromPeer, s.neighbourPod, to, tcp(1, 2, 'S')),
-        action: 'OK',
+        action: 'PASS',
       })),
     embryos: () => [],
   },
@@ -115,7 +115,7 @@ const NATIVE: readonly Fixture[] = [
 
 /** A packet that is routed no further: the stack gets it as it is, and says so. */
 function expired(s: Side, to: Address, more: Partial<Packet>): Step {
-  return { ...sent(s, 'podA', to, udp(1000, 2000), more), action: 'OK' }
+  return { ...sent(s, 'podA', to, udp(1000, 2000), more), action: 'PASS' }
 }
 
 const TTL: readonly Fixture[] = [
@@ -145,7 +145,7 @@ function fromStack(s: Side, from: Address, body: Body): Step {
     program: 'to_pod',
     on: IFINDEX.podA,
     frame: frame(WAY.intoA, from, s.podA, body),
-    action: 'OK',
+    action: 'PASS',
   }
 }
 
@@ -154,7 +154,7 @@ const STACKED: readonly Fixture[] = [
     name: 'a connection from the node to its pod is answered into the stack',
     steps: (s) => [
       fromStack(s, s.gateway, tcp(1000, 8080, 'S')),
-      { ...sent(s, 'podA', s.gateway, tcp(8080, 1000, 'SA')), action: 'OK' },
+      { ...sent(s, 'podA', s.gateway, tcp(8080, 1000, 'SA')), action: 'PASS' },
       fromStack(s, s.gateway, tcp(1000, 8080)),
     ],
     flows: (s) => {
@@ -169,9 +169,9 @@ const STACKED: readonly Fixture[] = [
   {
     name: 'a pod’s connection to its node goes to the stack, and the answer comes from there',
     steps: (s) => [
-      { ...sent(s, 'podA', s.node, tcp(1000, 22, 'S')), action: 'OK' },
+      { ...sent(s, 'podA', s.node, tcp(1000, 22, 'S')), action: 'PASS' },
       fromStack(s, s.node, tcp(22, 1000, 'SA')),
-      { ...sent(s, 'podA', s.node, tcp(1000, 22)), action: 'OK' },
+      { ...sent(s, 'podA', s.node, tcp(1000, 22)), action: 'PASS' },
     ],
     flows: (s) => {
       const key = tuple(s.podA, 1000, s.node, 22)
@@ -190,7 +190,7 @@ const STACKED: readonly Fixture[] = [
     name: 'what the stack forwards from the world is answered into the stack, not by the uplink',
     steps: (s) => [
       fromStack(s, s.world, tcp(1000, 8080, 'S')),
-      { ...sent(s, 'podA', s.world, tcp(8080, 1000, 'SA')), action: 'OK' },
+      { ...sent(s, 'podA', s.world, tcp(8080, 1000, 'SA')), action: 'PASS' },
     ],
   },
 ]

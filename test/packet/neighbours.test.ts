@@ -29,7 +29,7 @@ function arp(fields: Pick<Arp, 'sender' | 'target'> & Partial<Arp>): Step {
     targetMac: MAC.none,
     ...fields,
   })
-  return { program: 'from_pod', on: IFINDEX.podA, frame: bytes, action: 'OK' }
+  return { program: 'from_pod', on: IFINDEX.podA, frame: bytes, action: 'PASS' }
 }
 
 /** The request, and the answer that the pod gets. */
@@ -85,7 +85,7 @@ function solicited(target: Address): { group: Address; mac: Mac } {
 function ndp(from: Address, to: Address, destinationMac: Mac, body: Body): Step {
   const macs = { sourceMac: MAC.podA, destinationMac }
   const bytes = frame(macs, from, to, body, { ttl: 255 })
-  return { program: 'from_pod', on: IFINDEX.podA, frame: bytes, action: 'OK' }
+  return { program: 'from_pod', on: IFINDEX.podA, frame: bytes, action: 'PASS' }
 }
 
 function solicit(from: Address, target: Address, mac: Mac | undefined = MAC.podA): Step {

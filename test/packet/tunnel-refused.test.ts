@@ -62,8 +62,8 @@ const NOT_TAKEN: readonly Fixture[] = [
   {
     name: 'another VNI or another port is the host’s own',
     steps: (s) => [
-      { ...arriving(s.overlayPod, s.podA, udp(1, 2), { vni: VNI + 1 }), action: 'OK' },
-      { ...arriving(s.overlayPod, s.podA, udp(1, 2), { port: 4789 }), action: 'OK' },
+      { ...arriving(s.overlayPod, s.podA, udp(1, 2), { vni: VNI + 1 }), action: 'PASS' },
+      { ...arriving(s.overlayPod, s.podA, udp(1, 2), { port: 4789 }), action: 'PASS' },
     ],
     embryos: () => [],
   },
@@ -73,12 +73,12 @@ const NOT_TAKEN: readonly Fixture[] = [
     steps: (s) => {
       const inner = frame(BY_HOST, s.overlayPod, s.podA, udp(1, 2))
       const bytes = tunnelled(inner, { source: s.overlayNode, destination: s.neighbourNode })
-      return [{ program: 'from_uplink', on: IFINDEX.uplink, frame: bytes, action: 'OK' }]
+      return [{ program: 'from_uplink', on: IFINDEX.uplink, frame: bytes, action: 'PASS' }]
     },
   },
   {
     name: 'the pod’s own answers to a stranger stay on their way',
-    steps: (s) => [{ ...sent(s, 'podA', s.world, udp(1000, 53)), action: 'OK' }],
+    steps: (s) => [{ ...sent(s, 'podA', s.world, udp(1000, 53)), action: 'PASS' }],
     embryos: (s) => {
       const key = tuple(s.podA, 1000, s.world, 53, 17)
       return [

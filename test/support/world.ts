@@ -12,8 +12,8 @@ import { type MapRows, testConfig, topologyRows } from './topology.ts'
 export const OBJECT_PATH =
   process.env['WEIR_OBJECT'] ?? new URL('../../bpf/out/weir.bpf.o', import.meta.url).pathname
 
-/** TC verdicts as in linux/pkt_cls.h. */
-export const ACTION = { OK: 0, SHOT: 2, REDIRECT: 7 } as const
+/** TC verdicts as in linux/pkt_cls.h; PASS is TC_ACT_UNSPEC: the next program, else the stack. */
+export const ACTION = { PASS: 0xffffffff, SHOT: 2, REDIRECT: 7 } as const
 export type Action = keyof typeof ACTION
 
 export interface RunResult {
