@@ -3,7 +3,6 @@
  *
  *   weir-pod serve --name N --node N [--tcp PORT]... [--udp PORT]...
  *   weir-pod ask HOST PORT [--udp [--unconnected]] [--count N] [--size BYTES]
- *
  *                      [--source ADDRESS] [--source-port P]
  *   weir-pod transfer HOST PORT --size BYTES
  *   weir-pod ping HOST [--count N] [--size BYTES] [--df] [--ttl N]

@@ -68,6 +68,14 @@ unsigned int peer_port(const struct peer *peer)
 	return ntohs(v4->sin_port); /* the same place in sockaddr_in6 */
 }
 
+void widen_socket(int fd)
+{
+	int size = 16 << 20;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
 /* The source need not be an address of this host: that is what a spoofer does,
  * and the kernel lets only the privileged.
  */

@@ -31,6 +31,8 @@ struct connection {
 	bool last;  /* close once the answer is out */
 	char line[LINE_SIZE];
 	size_t line_size;
+	uint8_t in[4096]; /* read and not yet looked at */
+	size_t in_size, in_at;
 	char out[4096];
 	size_t out_size, out_at;
 	uint64_t left, at, sum; /* content still to come or go */
@@ -72,12 +74,14 @@ static bool finish(struct connection *connection)
 	return false;
 }
 
+/* Room for the longest answer; without it nothing more is looked at until some has gone. */
+static bool has_room(const struct connection *connection)
+{
+	return connection->out_size + 2 * LINE_SIZE <= sizeof(connection->out);
+}
+
 static void append(struct connection *connection, const char *text, size_t size)
 {
-	if (connection->out_size + size > sizeof(connection->out)) {
-		connection->last = true; /* asks without ever reading */
-		return;
-	}
 	memcpy(connection->out + connection->out_size, text, size);
 	connection->out_size += size;
 }
@@ -147,80 +151,113 @@ static void take_content(struct connection *connection, const uint8_t *bytes, si
 	connection->phase = PHASE_LINE;
 }
 
-static void take(struct connection *connection, const uint8_t *bytes, size_t size)
+static void take_line_byte(struct connection *connection, char byte)
 {
-	while (size && !connection->last) {
-		size_t part;
+	if (byte == '\n') {
+		connection->line[connection->line_size] = 0;
+		connection->line_size = 0;
+		handle_line(connection);
+	} else if (connection->line_size + 1 < sizeof(connection->line)) {
+		connection->line[connection->line_size++] = byte;
+	}
+}
+
+/* Looks at what was read, as long as answers have room. */
+static void take_input(struct connection *connection)
+{
+	while (connection->in_at < connection->in_size && has_room(connection) &&
+	       !connection->last && connection->phase != PHASE_SOURCE) {
+		size_t part = connection->in_size - connection->in_at;
 
 		if (connection->phase == PHASE_SINK) {
-			part = size < connection->left ? size : (size_t)connection->left;
-			take_content(connection, bytes, part);
+			if (part > connection->left)
+				part = (size_t)connection->left;
+			take_content(connection, connection->in + connection->in_at, part);
+			connection->in_at += part;
 		} else {
-			part = 1;
-			if (*bytes == '\n') {
-				connection->line[connection->line_size] = 0;
-				connection->line_size = 0;
-				handle_line(connection);
-			} else if (connection->line_size + 1 < sizeof(connection->line)) {
-				connection->line[connection->line_size++] = (char)*bytes;
-			}
+			take_line_byte(connection, (char)connection->in[connection->in_at++]);
 		}
-		bytes += part;
-		size -= part;
 	}
+	if (connection->in_at == connection->in_size)
+		connection->in_at = connection->in_size = 0;
 }
 
-bool connection_readable(struct connection *connection)
+static void send_source(struct connection *connection, ssize_t put)
 {
-	ssize_t got = read(connection->fd, content, sizeof(content));
-
-	if (got < 0)
-		return errno == EAGAIN ? true : finish(connection);
-	if (got == 0) {
-		if (connection->phase == PHASE_DRAIN || connection->asked)
-			return finish(connection);
-		answer(connection);
-		connection->asked = true;
-		connection->last = true;
-	} else if (connection->phase != PHASE_DRAIN) {
-		take(connection, content, (size_t)got);
-	}
-	return connection_wants_write(connection) ? connection_writable(connection) : true;
+	connection->at += (size_t)put;
+	connection->left -= (size_t)put;
+	if (!connection->left)
+		connection->phase = PHASE_LINE;
 }
 
-/* Sends what waits; true while the connection lives. */
-bool connection_writable(struct connection *connection)
+/* Sends what waits: 0, or -errno (-EAGAIN: the client is to read first). */
+static int flush_out(struct connection *connection)
 {
 	while (connection_wants_write(connection)) {
-		bool text = connection->out_at < connection->out_size;
-		size_t size;
+		size_t size = connection->out_size - connection->out_at;
 		ssize_t put;
 
-		if (text) {
-			put = send(connection->fd, connection->out + connection->out_at,
-				   connection->out_size - connection->out_at, MSG_NOSIGNAL);
+		if (size) {
+			put = send(connection->fd, connection->out + connection->out_at, size,
+				   MSG_NOSIGNAL);
+			if (put >= 0)
+				connection->out_at += (size_t)put;
 		} else {
 			size = connection->left < sizeof(content) ? (size_t)connection->left
 								  : sizeof(content);
 			pattern_fill(content, size, connection->at);
 			put = send(connection->fd, content, size, MSG_NOSIGNAL);
+			if (put >= 0)
+				send_source(connection, put);
 		}
 		if (put < 0)
-			return errno == EAGAIN ? true : finish(connection);
-		if (text) {
-			connection->out_at += (size_t)put;
-			continue;
-		}
-		connection->at += (size_t)put;
-		connection->left -= (size_t)put;
-		if (!connection->left)
-			connection->phase = PHASE_LINE;
+			return -errno;
 	}
 	connection->out_at = connection->out_size = 0;
+	return 0;
+}
+
+bool connection_writable(struct connection *connection)
+{
+	int error;
+
+	do {
+		take_input(connection);
+		error = flush_out(connection);
+		if (error)
+			return error == -EAGAIN ? true : finish(connection);
+	} while (connection->in_at < connection->in_size && !connection->last);
 	if (connection->last && connection->phase != PHASE_DRAIN) {
 		/* Closing with unread bytes would send a reset and lose the answer. */
 		shutdown(connection->fd, SHUT_WR);
 		connection->phase = PHASE_DRAIN;
 	}
 	return true;
+}
+
+bool connection_readable(struct connection *connection)
+{
+	bool sinks = connection->phase == PHASE_SINK;
+	bool drains = connection->phase == PHASE_DRAIN;
+	size_t room = sinks || drains ? sizeof(content) : sizeof(connection->in);
+	ssize_t got;
+
+	/* Content goes through the large buffer, and no further than its own end. */
+	if (sinks && room > connection->left)
+		room = (size_t)connection->left;
+	got = read(connection->fd, sinks || drains ? content : connection->in, room);
+	if (got < 0)
+		return errno == EAGAIN ? true : finish(connection);
+	if (got == 0) {
+		if (drains || connection->asked)
+			return finish(connection);
+		answer(connection);
+		connection->asked = true;
+		connection->last = true;
+	} else if (sinks) {
+		take_content(connection, content, (size_t)got);
+	} else if (!drains) {
+		connection->in_size = (size_t)got;
+	}
+	return connection_writable(connection);
 }

@@ -50,6 +50,8 @@ static int open_port(uint16_t port, int type)
 		setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
 	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (type == SOCK_DGRAM)
+		widen_socket(fd);
 	failed = v6.sin6_family == AF_INET6 ? bind(fd, (void *)&v6, sizeof(v6))
 					    : bind(fd, (void *)&v4, sizeof(v4));
 	if (!failed && type == SOCK_STREAM)

@@ -168,6 +168,8 @@ int stream(const char *kind, const struct options *given)
 		fprintf(stderr, "Cannot stream to %s: %s\n", options.host, strerror(-run.fd));
 		return 2;
 	}
+	if (run.kind != KIND_TCP)
+		widen_socket(run.fd);
 	if (run.kind == KIND_TCP)
 		setsockopt(run.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	/* Whoever disturbs the traffic waits for this line first. */

@@ -80,6 +80,8 @@ int answer_text(char *text, size_t size, const char *name, const char *node,
 int wait_for(int fd, short events, int timeout_ms);
 /* One line without its end, or -errno (-EPIPE: the peer closed). */
 int read_line(int fd, char *line, size_t size, int timeout_ms);
+/* Room for seconds of datagrams: loss in a socket of a busy machine is not the network's. */
+void widen_socket(int fd);
 /* Everything, or -errno. */
 int write_all(int fd, const void *bytes, size_t size, int timeout_ms);
 /* Content whose every byte depends on its place, and its running FNV-1a sum. */

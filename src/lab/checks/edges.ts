@@ -33,16 +33,9 @@ export function edgeChecks(scene: Scene, family: Family): Check[] {
     'closed port, same node, UDP, refused at once': () => refused(neighbour, true),
     'closed port, other node, TCP, refused at once': () => refused(remote, false),
     'closed port, other node, UDP, refused at once': () => refused(remote, true),
-    'address without a pod on the node, told unreachable': async () => {
-      const prefix = node.podCidrs.find((candidate) => prefixFamily(candidate) === family)
-      if (!prefix) throw new Error(`expected a podCIDR of IPv${family}, saw ${node.podCidrs}`)
-      const { icmp } = await ping(cluster, from, prefixNth(prefix, UNUSED))
-      const told = `${icmp?.from} says ICMP ${icmp?.type}/${icmp?.code}`
-      const { type, code } = HOST_UNREACHABLE[family]
-      const wanted = `${own} says ICMP ${type}/${code}`
-      expectThat(told === wanted, wanted, icmp ? told : 'nothing')
-      return told
-    },
+    'address without a pod on the node, told unreachable': () => mustBeTold(scene, node, family),
+    'address without a pod on another node, told unreachable': () =>
+      mustBeTold(scene, otherNode, family),
     'pod pings its gateway': () => pinged(own),
     'pod pings the gateway of another node': () => pinged(other),
     'traceroute to another node names both nodes': async () => {
@@ -68,6 +61,22 @@ export function edgeChecks(scene: Scene, family: Family): Check[] {
       return `${grown} packet dropped as spoofed_source`
     },
   })
+}
+
+/** A ping of an address in the node's podCIDR that no pod has: its gateway says so. */
+async function mustBeTold(
+  { cluster, client }: Scene,
+  node: Scene['node'],
+  family: Family,
+): Promise<string> {
+  const prefix = node.podCidrs.find((candidate) => prefixFamily(candidate) === family)
+  if (!prefix) throw new Error(`expected a podCIDR of IPv${family}, saw ${node.podCidrs}`)
+  const { icmp } = await ping(cluster, inPod(client), prefixNth(prefix, UNUSED))
+  const told = `${icmp?.from} says ICMP ${icmp?.type}/${icmp?.code}`
+  const { type, code } = HOST_UNREACHABLE[family]
+  const wanted = `${gatewayAddress(node, family)} says ICMP ${type}/${code}`
+  expectThat(told === wanted, wanted, icmp ? told : 'nothing')
+  return told
 }
 
 /** Packets of foreign source that the client's node has dropped so far. */
