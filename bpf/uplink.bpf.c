@@ -23,6 +23,12 @@ static __always_inline bool uplink_is_for_node(struct __sk_buff *skb)
 	return address_is_config(&to, &config.node6);
 }
 
+/* The sender of a packet for nobody is answered by from_overlay, where the wrapping is off. */
+static __always_inline int uplink_refuse_overlay(const struct packet *pkt)
+{
+	return pkt->verdict == -DROP_NO_ENDPOINT ? PASS : pkt->verdict;
+}
+
 /* The flow is found before the headers come off: one lookup, one move of the data. */
 static __always_inline int uplink_arrive_overlay(struct __sk_buff *skb, struct packet *pkt)
 {
@@ -44,12 +50,23 @@ static __always_inline int uplink_arrive_overlay(struct __sk_buff *skb, struct p
 	if (unlikely(!flow)) {
 		flow = walk(skb, pkt);
 		if (!flow)
-			return pkt->verdict;
+			return uplink_refuse_overlay(pkt);
 	}
 	ret = decap(skb, pkt);
 	if (ret)
 		return ret;
 	return forward(skb, pkt, flow, true);
+}
+
+/* True for an address of a pod, and for one that only a pod could have. */
+static __always_inline bool uplink_is_for_pod(const struct __sk_buff *skb, const struct address *to)
+{
+	struct destination *destination;
+
+	if (endpoint_find(to))
+		return true;
+	destination = skb->pkt_type == PACKET_HOST ? destination_find(to) : NULL;
+	return destination && destination->flags & DESTINATION_LOCAL;
 }
 
 /* Whatever is wrong with a packet that is no pod's, the node's stack shall judge. */
@@ -61,7 +78,7 @@ static __always_inline int uplink_arrive_native(struct __sk_buff *skb, struct pa
 		return PASS;
 	flow = flow_established(pkt);
 	if (unlikely(!flow)) {
-		if (!endpoint_find(&pkt->tuple.destination))
+		if (!uplink_is_for_pod(skb, &pkt->tuple.destination))
 			return PASS;
 		flow = walk(skb, pkt);
 		if (!flow)

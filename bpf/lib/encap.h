@@ -46,18 +46,18 @@ static __always_inline int encap_send(const struct flow *flow)
 
 /* Leaves the headers to the kernel's VXLAN device. */
 static __always_inline int encap_by_device(struct __sk_buff *skb, const struct packet *pkt,
-					   const struct flow *flow)
+					   const struct address *node)
 {
 	struct bpf_tunnel_key key = { .tunnel_id = config.overlay_vni,
 				      .tunnel_tos = pkt->tos,
 				      .tunnel_ttl = VXLAN_TTL };
 	__u64 flags = BPF_F_DONT_FRAGMENT;
 
-	if (address_is_ipv4(&flow->node)) {
-		key.remote_ipv4 = bpf_ntohl(address_ipv4(&flow->node));
+	if (address_is_ipv4(node)) {
+		key.remote_ipv4 = bpf_ntohl(address_ipv4(node));
 		flags |= BPF_F_ZERO_CSUM_TX; /* over IPv6 receivers insist on a checksum */
 	} else {
-		__builtin_memcpy(key.remote_ipv6, flow->node.bytes, sizeof(flow->node));
+		__builtin_memcpy(key.remote_ipv6, node->bytes, sizeof(*node));
 		flags |= BPF_F_TUNINFO_IPV6;
 	}
 	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags))
@@ -107,7 +107,7 @@ static __always_inline int encap(struct __sk_buff *skb, const struct packet *pkt
 
 	if (!address_is_ipv4(&flow->node) ||
 	    bpf_skb_adjust_room(skb, VXLAN_LENGTH, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS))
-		return encap_by_device(skb, pkt, flow);
+		return encap_by_device(skb, pkt, &flow->node);
 	eth = (void *)(long)skb->data;
 	if ((void *)eth + VXLAN_INNER > (void *)(long)skb->data_end)
 		return -DROP_REDIRECT_FAILED;

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Answers built here for packets that a pod, or the node through its gateway, could not have
- * forwarded: the packet itself is turned round. A refused connection must fail at once.
+/* Answers built here for packets that cannot be forwarded: the packet itself is turned round. A
+ * refused connection must fail at once, also for a client on another node.
  */
 #pragma once
-#include "checksum.h"
-#include "config.h"
 #include "drop.h"
-#include "packet.h"
+#include "encap.h"
 
 #define REPLY_TTL 64
 
@@ -14,6 +12,10 @@
 static __always_inline int reply_send(struct __sk_buff *skb, const struct packet *pkt)
 {
 	bpf_skb_change_type(skb, PACKET_HOST);
+	if (pkt->by_overlay)
+		return encap_by_device(skb, pkt, &pkt->peer);
+	if (pkt->direction == DIRECTION_FROM_UPLINK)
+		return bpf_redirect(skb->ifindex, 0);
 	if (pkt->direction == DIRECTION_FROM_HOST)
 		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 	return bpf_redirect_peer(skb->ifindex, 0);
@@ -229,13 +231,28 @@ static __noinline int reply_error(struct __sk_buff *skb, struct packet *pkt,
 	return ret ? TC_ACT_SHOT : reply_send(skb, pkt);
 }
 
+/* Pods and the node hear of every reason; others only that nobody is there. */
+static __always_inline bool reply_is_due(const struct packet *pkt, int reason)
+{
+	switch (pkt->direction) {
+	case DIRECTION_FROM_POD:
+	case DIRECTION_FROM_HOST:
+		return true;
+	case DIRECTION_FROM_UPLINK:
+	case DIRECTION_FROM_OVERLAY:
+		return reason == DROP_NO_ENDPOINT;
+	default:
+		return false;
+	}
+}
+
 /* What the sender is told: an answer already sent (a TC action), or TC_ACT_SHOT for silence. */
 static __always_inline int reply(struct __sk_buff *skb, struct packet *pkt, int reason)
 {
 	__u32 ip_length = pkt->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	struct reply_error error = { .type4 = ICMP_DEST_UNREACH, .type6 = ICMPV6_DEST_UNREACH };
 
-	if (pkt->direction != DIRECTION_FROM_POD && pkt->direction != DIRECTION_FROM_HOST)
+	if (!reply_is_due(pkt, reason))
 		return TC_ACT_SHOT;
 	if (pkt->attention & ~ATTENTION_TCP || pkt->l4 != ETH_HLEN + ip_length)
 		return TC_ACT_SHOT;

@@ -37,10 +37,18 @@ for (const routing of ['vxlan', 'native'] as const) {
       const { ok, detail } = from.reaches(address)
       assert.ok(ok, `${from.netns} to ${address}: ${detail}`)
     }
+    for (const place of [a, hostA]) {
+      for (const nobody of b.addresses.map((address) => address.replace(/\w+$/, '200'))) {
+        const { error } = place.ask(nobody)
+        assert.match(String(error), UNREACHABLE, `${place.netns} to ${nobody}, which no pod has`)
+      }
+    }
     await assertRoutes(one, routing)
     await assertRestartLosesNothing(a, b.addresses, [one, two], ['--routing', routing])
   })
 }
+
+const UNREACHABLE = /EHOSTUNREACH|No route to host/i
 
 async function assertRoutes(node: TestNode, routing: string): Promise<void> {
   const views = (await node.get('/v1/nodes')) as { drift: string }[]

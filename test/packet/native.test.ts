@@ -3,7 +3,15 @@
 import * as layout from '../../src/datapath/layout.gen.ts'
 import type { Address } from '../../src/net/address.ts'
 import type { Body, Packet } from '../../src/net/packet.ts'
-import { handshake, intoPod, ROUTED, sent, tuple } from '../support/connection.ts'
+import {
+  complaint,
+  handshake,
+  intoPod,
+  ROUTED,
+  sent,
+  tuple,
+  UNREACHABLE,
+} from '../support/connection.ts'
 import {
   type ExpectedFlow,
   type Fixture,
@@ -101,9 +109,32 @@ const NATIVE: readonly Fixture[] = [
     drops: { SPOOFED_SOURCE: 1 },
   },
   {
-    name: 'what arrives for nobody here is the host’s own',
+    name: 'an address of the podCIDR without a pod is refused, and the sender told so',
+    steps: (s) => {
+      const body = tcp(1, 2, 'S')
+      const bytes = frame(WAY.fromPeer, s.neighbourPod, s.nobody, body)
+      const macs = { sourceMac: MAC.uplink, destinationMac: MAC.peer }
+      const out = frame(macs, s.gateway, s.neighbourPod, complaint(s, bytes, UNREACHABLE.address), {
+        dontFragment: true,
+      })
+      return [{ program: 'from_uplink', on: IFINDEX.uplink, frame: bytes, action: 'REDIRECT', out }]
+    },
+    embryos: () => [],
+    drops: { NO_ENDPOINT: 1 },
+  },
+  {
+    name: 'a packet for another host on the wire is nobody’s to answer',
+    steps: (s) => {
+      const macs = { ...WAY.fromPeer, destinationMac: MAC.podA }
+      const bytes = frame(macs, s.neighbourPod, s.nobody, tcp(1, 2, 'S'))
+      return [{ program: 'from_uplink', on: IFINDEX.uplink, frame: bytes, action: 'PASS' }]
+    },
+    embryos: () => [],
+  },
+  {
+    name: 'what arrives for no pod is the host’s own',
     steps: (s) =>
-      [s.node, s.nobody, s.world].map((to) => ({
+      [s.node, s.gateway, s.world].map((to) => ({
         program: 'from_uplink',
         on: IFINDEX.uplink,
         frame: frame(WAY.fromPeer, s.neighbourPod, to, tcp(1, 2, 'S')),

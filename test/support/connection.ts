@@ -119,11 +119,16 @@ export function complained(
   about: IcmpAnswer,
 ): Step {
   const packet = sent(s, from, to, body)
-  const [type, code] = s.family === 4 ? about.v4 : about.v6
-  const ipBytes = s.family === 4 ? 20 : 40
-  const payload = packet.frame.slice(14, 14 + ipBytes + (body.kind === 'tcp' ? 20 : 8))
-  const answer: Body = { kind: 'icmp', type, code, rest: about.mtu ?? 0, payload }
+  const answer = complaint(s, packet.frame, about)
   const source = about.byDestination ? to : s.gateway
   const out = frame(PODS[from].into, source, s[from], answer, { dontFragment: true })
   return { ...packet, action: 'REDIRECT', out }
+}
+
+/** The ICMP error about a frame, which quotes its headers. */
+export function complaint(s: Side, about: Uint8Array, { v4, v6, mtu = 0 }: IcmpAnswer): Body {
+  const [type, code] = s.family === 4 ? v4 : v6
+  const isTcp = about[s.family === 4 ? 23 : 20] === 6
+  const payload = about.slice(14, 14 + (s.family === 4 ? 20 : 40) + (isTcp ? 20 : 8))
+  return { kind: 'icmp', type, code, rest: mtu, payload }
 }
