@@ -116,6 +116,22 @@ static __always_inline int source_check_overlay(const struct packet *pkt,
 	return 0;
 }
 
+/* Natively nobody sends who lives on this node, and no pod that lives behind the overlay; nodes
+ * there may, for their own addresses are those of the wire.
+ */
+static __always_inline int source_check_uplink(const struct address *source)
+{
+	struct destination *destination;
+
+	if (endpoint_find(source) || address_is_own(source))
+		return -DROP_SPOOFED_SOURCE;
+	destination = destination_find(source);
+	if (!destination || destination->flags & DESTINATION_NODE)
+		return 0;
+	return destination->flags & (DESTINATION_LOCAL | DESTINATION_OVERLAY) ? -DROP_SPOOFED_SOURCE
+									      : 0;
+}
+
 /* May `source` send where this packet was met? The node's own stack is trusted. */
 GLOBAL int source_check(const struct packet *pkt, const struct address *source)
 {
@@ -125,11 +141,11 @@ GLOBAL int source_check(const struct packet *pkt, const struct address *source)
 		return -DROP_SPOOFED_SOURCE;
 	if (pkt->by_overlay)
 		return source_check_overlay(pkt, source);
-	if (pkt->direction != DIRECTION_FROM_POD && pkt->direction != DIRECTION_FROM_UPLINK)
+	if (pkt->direction == DIRECTION_FROM_UPLINK)
+		return source_check_uplink(source);
+	if (pkt->direction != DIRECTION_FROM_POD)
 		return 0;
 	endpoint = endpoint_find(source);
-	if (pkt->direction == DIRECTION_FROM_UPLINK)
-		return endpoint ? -DROP_SPOOFED_SOURCE : 0;
 	return endpoint && endpoint->ifindex == pkt->from_ifindex ? 0 : -DROP_SPOOFED_SOURCE;
 }
 

@@ -96,19 +96,6 @@ const NATIVE: readonly Fixture[] = [
     },
   },
   {
-    name: 'a pod’s address as source on the wire is spoofed',
-    steps: (s) => [
-      {
-        program: 'from_uplink',
-        on: IFINDEX.uplink,
-        frame: frame(WAY.fromPeer, s.podB, s.podA, tcp(1, 2, 'S')),
-        action: 'SHOT',
-      },
-    ],
-    embryos: () => [],
-    drops: { SPOOFED_SOURCE: 1 },
-  },
-  {
     name: 'an address of the podCIDR without a pod is refused, and the sender told so',
     steps: (s) => {
       const body = tcp(1, 2, 'S')

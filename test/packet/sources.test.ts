@@ -1,10 +1,22 @@
-// What a pod may not send: in the name of others, to nobody; and what is the stack's own business.
+// What a pod or the wire may not send: in the name of others, to nobody; and what is the stack's own
+// business.
+import * as layout from '../../src/datapath/layout.gen.ts'
+import type { Address } from '../../src/net/address.ts'
 import { parseAddress } from '../../src/net/address.ts'
-import { complained, handshake, PODS, pairAToB, sent, UNREACHABLE } from '../support/connection.ts'
-import { type Fixture, runFixtures } from '../support/fixture.ts'
-import { frame, tcp, udp } from '../support/frames.ts'
+import {
+  complained,
+  handshake,
+  PODS,
+  pairAToB,
+  ROUTED,
+  sent,
+  UNREACHABLE,
+} from '../support/connection.ts'
+import { type Fixture, runFixtures, type Step } from '../support/fixture.ts'
+import { frame, tcp, udp, WAY } from '../support/frames.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
-import { createDevices, IFINDEX } from '../support/topology.ts'
+import { createDevices, IFINDEX, type Side } from '../support/topology.ts'
+import { fromRemote, remotePair, toRemote } from '../support/tunnel.ts'
 import { World } from '../support/world.ts'
 
 enterOwnNetns()
@@ -75,6 +87,45 @@ const REFUSED: readonly Fixture[] = [
   },
 ]
 
+/** A packet for pod A as it comes by the uplink, without VXLAN. */
+function byWire(s: Side, source: Address, action: 'SHOT' | 'REDIRECT'): Step {
+  const body = tcp(8080, 1000)
+  const bytes = frame(WAY.fromPeer, source, s.podA, body)
+  const out = frame(WAY.intoA, source, s.podA, body, ROUTED)
+  return { program: 'from_uplink', on: IFINDEX.uplink, frame: bytes, action, out }
+}
+
+const WIRE: readonly Fixture[] = [
+  {
+    name: 'from the wire nobody sends who lives on this node, or a pod behind the overlay',
+    steps: (s) =>
+      [s.podB, s.nobody, s.gateway, s.node, s.overlayPod].map((own) => byWire(s, own, 'SHOT')),
+    flows: () => [],
+    embryos: () => [],
+    drops: { SPOOFED_SOURCE: 5 },
+  },
+  {
+    name: 'from the wire the world sends, pods that are routed, and nodes behind the overlay',
+    families: [4],
+    steps: (s) =>
+      [s.world, s.neighbourPod, s.routedPod, s.overlayNode].map((other) =>
+        byWire(s, other, 'REDIRECT'),
+      ),
+  },
+  {
+    name: 'an established flow by the overlay is not open to the wire',
+    steps: (s) => [
+      toRemote(s, tcp(1000, 8080, 'S')),
+      fromRemote(s, tcp(8080, 1000, 'SA')),
+      toRemote(s, tcp(1000, 8080)),
+      byWire(s, s.overlayPod, 'SHOT'),
+      fromRemote(s, tcp(8080, 1000)),
+    ],
+    flows: (s) => remotePair(s, layout.FlowFlags.SEEN_REPLY),
+    drops: { SPOOFED_SOURCE: 1 },
+  },
+]
+
 const LINK_LOCAL = parseAddress('fe80::5')
 
 const LEFT_ALONE: readonly Fixture[] = [
@@ -94,4 +145,4 @@ const LEFT_ALONE: readonly Fixture[] = [
   },
 ]
 
-runFixtures(new World(), [...REFUSED, ...LEFT_ALONE])
+runFixtures(new World(), [...REFUSED, ...WIRE, ...LEFT_ALONE])
