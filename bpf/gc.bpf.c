@@ -8,20 +8,21 @@ struct gc {
 	__u32 now;	      /* seconds of the coarse monotonic clock; 0: the kernel's now */
 	__u32 embryo_timeout; /* no answer yet: SYN, one-way UDP */
 	__u32 tcp_timeout;
-	__u32 closing_timeout; /* TCP after FIN or RST */
+	__u32 half_closed_timeout; /* TCP after FIN of one side: the other may still send */
+	__u32 closing_timeout;	   /* TCP after RST, or FIN of both sides */
 	__u32 udp_timeout;
 	__u32 icmp_timeout;
 	__u32 other_timeout;
 	/* Out: pairs, but embryos, which are entries. */
 	__u32 established; /* TCP */
-	__u32 closing;	   /* TCP */
+	__u32 closing;	   /* TCP, half-closed or more */
 	__u32 udp;
 	__u32 icmp;
 	__u32 other;
 	__u32 embryos;
 	__u32 expired; /* entries deleted */
 };
-_Static_assert(sizeof(struct gc) == 56, "the agent fills it by its layout");
+_Static_assert(sizeof(struct gc) == 60, "the agent fills it by its layout");
 
 /* Context of flow_purge: what is gone. */
 struct purge {
@@ -42,11 +43,25 @@ static __always_inline __u32 gc_now(void)
 	return bpf_ktime_get_ns() / 1000000000;
 }
 
-static __always_inline __u32 gc_timeout(const struct gc *gc, __u8 protocol, bool closing)
+/* How far a pair has come, by what either direction has sent. */
+enum gc_state { GC_OPEN, GC_HALF_CLOSED, GC_CLOSED };
+
+static __always_inline enum gc_state gc_state(const struct flow *flow, const struct flow *other)
+{
+	__u16 either = flow->flags | other->flags, both = flow->flags & other->flags;
+
+	if (either & FLOW_RST || both & FLOW_FIN)
+		return GC_CLOSED;
+	return either & FLOW_FIN ? GC_HALF_CLOSED : GC_OPEN;
+}
+
+static __always_inline __u32 gc_timeout(const struct gc *gc, __u8 protocol, enum gc_state state)
 {
 	switch (protocol) {
 	case IPPROTO_TCP:
-		return closing ? gc->closing_timeout : gc->tcp_timeout;
+		if (state == GC_OPEN)
+			return gc->tcp_timeout;
+		return state == GC_CLOSED ? gc->closing_timeout : gc->half_closed_timeout;
 	case IPPROTO_UDP:
 		return gc->udp_timeout;
 	case IPPROTO_ICMP:
@@ -57,12 +72,12 @@ static __always_inline __u32 gc_timeout(const struct gc *gc, __u8 protocol, bool
 	}
 }
 
-static __always_inline void gc_count(struct gc *gc, __u8 protocol, bool closing)
+static __always_inline void gc_count(struct gc *gc, __u8 protocol, enum gc_state state)
 {
 	switch (protocol) {
 	case IPPROTO_TCP:
-		gc->closing += closing;
-		gc->established += !closing;
+		gc->closing += state != GC_OPEN;
+		gc->established += state == GC_OPEN;
 		break;
 	case IPPROTO_UDP:
 		gc->udp++;
@@ -87,8 +102,8 @@ static long gc_visit_flow(void *map, struct tuple *key, struct flow *flow, struc
 {
 	struct tuple other_key;
 	struct flow *other;
+	enum gc_state state;
 	__u32 timeout;
-	bool closing;
 
 	tuple_reverse(&other_key, &flow->out);
 	other = bpf_map_lookup_elem(map, &other_key);
@@ -99,10 +114,10 @@ static long gc_visit_flow(void *map, struct tuple *key, struct flow *flow, struc
 	}
 	if (flow->flags & FLOW_REVERSE)
 		return 0;
-	closing = (flow->flags | other->flags) & FLOW_RST || flow->flags & other->flags & FLOW_FIN;
-	timeout = gc_timeout(gc, key->protocol, closing);
+	state = gc_state(flow, other);
+	timeout = gc_timeout(gc, key->protocol, state);
 	if (!gc_is_idle(gc, flow, timeout) || !gc_is_idle(gc, other, timeout)) {
-		gc_count(gc, key->protocol, closing);
+		gc_count(gc, key->protocol, state);
 		return 0;
 	}
 	bpf_map_delete_elem(map, &other_key);
@@ -131,6 +146,7 @@ int flow_gc(struct gc *context)
 	struct gc gc = { .now = context->now ?: gc_now(),
 			 .embryo_timeout = context->embryo_timeout,
 			 .tcp_timeout = context->tcp_timeout,
+			 .half_closed_timeout = context->half_closed_timeout,
 			 .closing_timeout = context->closing_timeout,
 			 .udp_timeout = context->udp_timeout,
 			 .icmp_timeout = context->icmp_timeout,

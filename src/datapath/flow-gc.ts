@@ -14,6 +14,7 @@ import * as layout from './layout.gen.ts'
 const TIMEOUTS = {
   embryoTimeout: 60,
   tcpTimeout: 8000,
+  halfClosedTimeout: 120,
   closingTimeout: 10,
   udpTimeout: 120,
   icmpTimeout: 30,

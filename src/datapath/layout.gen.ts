@@ -4,7 +4,7 @@ import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
 import { type Codec, defineCodec, type MapLayout, putBytes, takeBytes } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = '2c915ba3f9738c2531189e4701e6514e'
+export const OBJECT_HASH = '8d9fef0b54fbc9bba4d16ae5f3cdbdb8'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -440,11 +440,12 @@ export const fragmentKey: Codec<FragmentKey> = defineCodec(
   }),
 )
 
-/** `struct gc`, 56 bytes. */
+/** `struct gc`, 60 bytes. */
 export interface Gc {
   readonly now: number
   readonly embryoTimeout: number
   readonly tcpTimeout: number
+  readonly halfClosedTimeout: number
   readonly closingTimeout: number
   readonly udpTimeout: number
   readonly icmpTimeout: number
@@ -458,38 +459,40 @@ export interface Gc {
   readonly expired: number
 }
 export const gc: Codec<Gc> = defineCodec(
-  56,
+  60,
   (view, at, v) => {
     view.setUint32(at, v.now, true)
     view.setUint32(at + 4, v.embryoTimeout, true)
     view.setUint32(at + 8, v.tcpTimeout, true)
-    view.setUint32(at + 12, v.closingTimeout, true)
-    view.setUint32(at + 16, v.udpTimeout, true)
-    view.setUint32(at + 20, v.icmpTimeout, true)
-    view.setUint32(at + 24, v.otherTimeout, true)
-    view.setUint32(at + 28, v.established, true)
-    view.setUint32(at + 32, v.closing, true)
-    view.setUint32(at + 36, v.udp, true)
-    view.setUint32(at + 40, v.icmp, true)
-    view.setUint32(at + 44, v.other, true)
-    view.setUint32(at + 48, v.embryos, true)
-    view.setUint32(at + 52, v.expired, true)
+    view.setUint32(at + 12, v.halfClosedTimeout, true)
+    view.setUint32(at + 16, v.closingTimeout, true)
+    view.setUint32(at + 20, v.udpTimeout, true)
+    view.setUint32(at + 24, v.icmpTimeout, true)
+    view.setUint32(at + 28, v.otherTimeout, true)
+    view.setUint32(at + 32, v.established, true)
+    view.setUint32(at + 36, v.closing, true)
+    view.setUint32(at + 40, v.udp, true)
+    view.setUint32(at + 44, v.icmp, true)
+    view.setUint32(at + 48, v.other, true)
+    view.setUint32(at + 52, v.embryos, true)
+    view.setUint32(at + 56, v.expired, true)
   },
   (view, at) => ({
     now: view.getUint32(at, true),
     embryoTimeout: view.getUint32(at + 4, true),
     tcpTimeout: view.getUint32(at + 8, true),
-    closingTimeout: view.getUint32(at + 12, true),
-    udpTimeout: view.getUint32(at + 16, true),
-    icmpTimeout: view.getUint32(at + 20, true),
-    otherTimeout: view.getUint32(at + 24, true),
-    established: view.getUint32(at + 28, true),
-    closing: view.getUint32(at + 32, true),
-    udp: view.getUint32(at + 36, true),
-    icmp: view.getUint32(at + 40, true),
-    other: view.getUint32(at + 44, true),
-    embryos: view.getUint32(at + 48, true),
-    expired: view.getUint32(at + 52, true),
+    halfClosedTimeout: view.getUint32(at + 12, true),
+    closingTimeout: view.getUint32(at + 16, true),
+    udpTimeout: view.getUint32(at + 20, true),
+    icmpTimeout: view.getUint32(at + 24, true),
+    otherTimeout: view.getUint32(at + 28, true),
+    established: view.getUint32(at + 32, true),
+    closing: view.getUint32(at + 36, true),
+    udp: view.getUint32(at + 40, true),
+    icmp: view.getUint32(at + 44, true),
+    other: view.getUint32(at + 48, true),
+    embryos: view.getUint32(at + 52, true),
+    expired: view.getUint32(at + 56, true),
   }),
 )
 

@@ -110,6 +110,7 @@ for (const s of SIDES) {
 const TIMEOUTS = {
   embryoTimeout: 10,
   tcpTimeout: 1000,
+  halfClosedTimeout: 60,
   closingTimeout: 20,
   udpTimeout: 100,
   icmpTimeout: 30,
@@ -136,6 +137,8 @@ function collect(now: number): layout.Gc {
 function counts({ established, closing, udp: udpPairs, embryos, expired }: layout.Gc) {
   return { established, closing, udp: udpPairs, embryos, expired }
 }
+
+const NOTHING = { established: 0, closing: 0, udp: 0, embryos: 0, expired: 0 }
 
 const [side] = SIDES as [Side, Side]
 
@@ -167,6 +170,31 @@ test('flow_gc deletes each kind whole after its own timeout', () => {
   assertPairs(world, 1)
   assert.deepEqual(counts(collect(now + 1005)), { ...left, closing: 0, udp: 0, established: 0 })
   assertPairs(world, 0)
+})
+
+test('flow_gc gives a half-closed connection a time of its own, from its last packet', () => {
+  world.reset()
+  const fin = tcp(1000, 8080, 'FA')
+  run(world, [...handshake(side), delivered(side, 'podA', 'podB', fin)])
+  run(world, [delivered(side, 'podB', 'podA', tcp(8080, 1000))])
+  const { now } = collect(0)
+  assert.deepEqual(counts(collect(now + 55)), { ...NOTHING, closing: 1 })
+  const flows = world.entries(layout.maps.flows)
+  const key = tuple(side.podB, 8080, side.podA, 1000)
+  const back = flows.get(key)
+  assert.ok(back)
+  flows.updateMany([[key, { ...back, lastSeen: now + 50 }]])
+  assert.equal(collect(now + 105).expired, 0)
+  assert.equal(collect(now + 115).expired, 2)
+})
+
+test('flow_gc lets a connection that both sides have closed go soon', () => {
+  world.reset()
+  run(world, [...handshake(side), delivered(side, 'podA', 'podB', tcp(1000, 8080, 'FA'))])
+  run(world, [delivered(side, 'podB', 'podA', tcp(8080, 1000, 'FA'))])
+  const { now } = collect(0)
+  assert.deepEqual(counts(collect(now + 15)), { ...NOTHING, closing: 1 })
+  assert.equal(collect(now + 25).expired, 2)
 })
 
 test('flow_gc keeps a pair of which only one half has been idle', () => {
