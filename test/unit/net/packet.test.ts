@@ -5,7 +5,13 @@ import { parseAddress } from '../../../src/net/address.ts'
 import { checksum, concat, pattern } from '../../../src/net/bytes.ts'
 import { buildArp, vxlan } from '../../../src/net/ethernet.ts'
 import { parseMac } from '../../../src/net/mac.ts'
-import { type Body, buildFrame, fragments, type Packet, neighbourMessage } from '../../../src/net/packet.ts'
+import {
+  type Body,
+  buildFrame,
+  fragments,
+  neighbourMessage,
+  type Packet,
+} from '../../../src/net/packet.ts'
 import { describeFrame, frameFaults } from '../../support/packet.ts'
 
 const MACS = {
