@@ -15,7 +15,12 @@ export interface ProgramCase {
   readonly frame: Uint8Array
   /** Makes the maps as they must be before each run. */
   readonly prepare?: () => void
+  /** Runs in a row on one frame, where a run leaves it such that the next goes the same way. */
+  readonly repeat?: number
 }
+
+/** Each run takes one hop of a packet between pods, and changes nothing else: 255 would do. */
+const REPEAT = 200
 
 /** BPF_PROG_TEST_RUN without a device runs on loopback, so that is where the pods are. */
 const LOOPBACK = 1
@@ -129,7 +134,7 @@ function casesOf(object: BpfObject, s: Side): ProgramCase[] {
   const key = connection(s.podA, 3000, s.service, 80)
   const other = connection(s.podB, 8080, s.podA, 3000)
   return [
-    { name: `established-${family}`, program: 'from_pod', frame: near },
+    { name: `established-${family}`, program: 'from_pod', frame: near, repeat: REPEAT },
     { name: `overlay-${family}`, program: 'from_pod', frame: away },
     { name: `overlay-${family}`, program: 'from_uplink', frame: back },
     {
@@ -166,7 +171,8 @@ function segment(
 ): Uint8Array {
   const payload = Uint8Array.of(1)
   const body: Body = { kind: 'tcp', sourcePort, destinationPort, flags: 'PA', payload }
-  return buildFrame({ sourceMac: POD_MAC, destinationMac: HOST_MAC, source, destination, body })
+  const macs = { sourceMac: POD_MAC, destinationMac: HOST_MAC }
+  return buildFrame({ ...macs, source, destination, body, ttl: 255 })
 }
 
 function wrapped(inner: Uint8Array): Uint8Array {

@@ -1,27 +1,33 @@
-// What one packet costs in a program: BPF_PROG_TEST_RUN, beside a program that does nothing.
-// A program rewrites its packet, so a second run on it would go another way: each sample is one
-// run on a fresh frame, in turn with the empty program, and medians are quoted.
+// What one packet costs in a program: BPF_PROG_TEST_RUN, beside a program that does nothing, in
+// turn, and medians are quoted. Most programs rewrite their packet such that a second run on it
+// would go another way, so a sample is one run on a fresh frame, clock included; where it would
+// not, a sample is the mean of many runs. Run as a file it prints the rows.
+import { execFile } from 'node:child_process'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import * as layout from '../datapath/layout.gen.ts'
 import { projectRoot } from '../lab/paths.ts'
 import { openLibrary } from '../libbpf/library.ts'
 import { BpfObject } from '../libbpf/object.ts'
 import type { Program } from '../libbpf/program.ts'
+import { type BenchRow, quantile } from './measure.ts'
 import { fillScene, type ProgramCase, programCases, sceneConfig } from './program-cases.ts'
 
-export interface ProgramTime {
-  /** As in the bench's rows: "from_pod.established-ipv4". */
-  readonly name: string
-  /** Median of one run. */
-  readonly ns: number
-  /** The same of a program that returns at once, on the same frame. */
-  readonly emptyNs: number
+const REDIRECT = 7
+/** However many runs a sample holds. */
+const MIN_SAMPLES = 50
+const FILE = fileURLToPath(import.meta.url)
+
+/** The rows, measured by a process in a network namespace of its own. Throws as it says. */
+export async function measurePrograms(): Promise<BenchRow[]> {
+  const command = ['--net', process.execPath, FILE]
+  const { stdout } = await promisify(execFile)('unshare', command)
+  return JSON.parse(stdout) as BenchRow[]
 }
 
-const REDIRECT = 7
-
 /** Measures every case `samples` times. Loads an object of its own and attaches nothing. */
-export function timePrograms(samples = 5000): ProgramTime[] {
+export function timePrograms(samples = 5000): BenchRow[] {
   const library = openLibrary()
   using empty = BpfObject.open(library, join(projectRoot(), 'bpf/out/empty.bpf.o'))
   using object = BpfObject.open(library, join(projectRoot(), 'bpf/out/weir.bpf.o'))
@@ -38,27 +44,30 @@ export function timePrograms(samples = 5000): ProgramTime[] {
 
 function timeCase(
   object: BpfObject,
-  { name, program: programName, frame, prepare }: ProgramCase,
+  { name, program: programName, frame, prepare, repeat = 1 }: ProgramCase,
   nothing: Program,
   samples: number,
-): ProgramTime {
+): BenchRow {
   using program = object.program(programName)
-  prepare?.()
-  const { returnValue } = program.testRun({ data: frame })
-  if (returnValue !== REDIRECT) {
-    throw new Error(`Cannot measure ${programName}: ${name} is not forwarded (${returnValue})`)
-  }
+  const run = { data: frame, repeat }
+  const rounds = Math.max(MIN_SAMPLES, Math.ceil(samples / repeat))
   const times: number[] = []
   const emptyTimes: number[] = []
-  for (let sample = 0; sample < samples; sample++) {
+  for (let sample = 0; sample < rounds; sample++) {
     prepare?.()
-    emptyTimes.push(nothing.testRun({ data: frame }).durationNs)
-    times.push(program.testRun({ data: frame }).durationNs)
+    emptyTimes.push(nothing.testRun(run).durationNs)
+    const { returnValue, durationNs } = program.testRun(run)
+    if (returnValue !== REDIRECT) {
+      throw new Error(`Cannot measure ${programName}: ${name} is not forwarded (${returnValue})`)
+    }
+    times.push(durationNs)
   }
-  return { name: `${programName}.${name}`, ns: median(times), emptyNs: median(emptyTimes) }
+  const [value, referenceValue] = [quantile(times, 0.5), quantile(emptyTimes, 0.5)]
+  return {
+    name: `program.${programName}.${name}.ns`,
+    ...{ value, unit: 'ns' },
+    ...{ reference: 'empty program', referenceValue, ratio: value / referenceValue },
+  }
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
+if (process.argv[1] === FILE) console.log(JSON.stringify(timePrograms()))

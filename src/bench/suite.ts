@@ -9,6 +9,7 @@ import { type CniTimes, type Plugin, timeCni } from './cni.ts'
 import { type BenchLab, buildBenchLab } from './labs.ts'
 import { LOADS, type Load, type Path, sampleLoad, startServer } from './load.ts'
 import { type BenchRow, measureInterleaved, quantile, type Subject } from './measure.ts'
+import { measurePrograms } from './programs.ts'
 import { buildReferences, type References } from './references.ts'
 
 const run = promisify(execFile)
@@ -37,7 +38,9 @@ export async function runBench(options: BenchOptions): Promise<BenchRow[]> {
     const native = await buildBenchLab('native', false)
     closers.push(() => native.close())
     const paths = await measurePaths({ references, vxlan, native }, options)
-    return [...paths, ...(await measureCni(vxlan, options))]
+    const cni = await measureCni(vxlan, options)
+    options.progress('programs, one packet at a time')
+    return [...paths, ...cni, ...(await measurePrograms())]
   } finally {
     for (const close of closers.reverse()) await close()
   }
