@@ -1,5 +1,5 @@
-// When a TCP connection counts as established: once its initiator has acknowledged the answer. Until
-// then it lives among the embryos, and works.
+// When a TCP connection counts as established: once its initiator has acknowledged the answer.
+// Until then it lives among the embryos, and works.
 import * as layout from '../../src/datapath/layout.gen.ts'
 import { delivered, handshake, pairAToB } from '../support/connection.ts'
 import { type ExpectedFlow, type Fixture, runFixtures, type Step } from '../support/fixture.ts'

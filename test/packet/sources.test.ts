@@ -1,5 +1,5 @@
-// What a pod or the wire may not send: in the name of others, to nobody; and what is the stack's own
-// business.
+// What a pod or the wire may not send: in the name of others, to nobody; and what is the stack's
+// own business.
 import * as layout from '../../src/datapath/layout.gen.ts'
 import type { Address } from '../../src/net/address.ts'
 import { parseAddress } from '../../src/net/address.ts'

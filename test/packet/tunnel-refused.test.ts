@@ -48,7 +48,7 @@ const NOT_TAKEN: readonly Fixture[] = [
     drops: { UNKNOWN_TUNNEL_PEER: 1 },
   },
   {
-    name: 'a packet for an address without a pod is left to the VXLAN device, to be answered after it',
+    name: 'an address without a pod is left to the VXLAN device, whose hook answers',
     steps: (s) => [{ ...arriving(s.overlayPod, s.nobody, udp(1, 2)), action: 'PASS' }],
     embryos: () => [],
   },
