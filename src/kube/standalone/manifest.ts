@@ -13,8 +13,6 @@ export interface ManifestObject {
   /** Absent: the object asks nothing of a node. */
   readonly row?: object
   readonly notes: readonly string[]
-  readonly line: number
-  readonly document: number
 }
 
 export interface Fault {
@@ -50,19 +48,22 @@ export function readManifest(text: string, format: 'yaml' | 'json'): Manifest {
   const ignoredKinds = new Set<string>()
   for (const document of documents) {
     for (const { value, path } of flatten(document.value)) {
-      const at = { document: document.number, line: document.lineOf(path) }
+      // Lines are sought for faults alone: in JSON that takes a second, slow reading of the file.
+      const at = (deeper: FieldPath) => ({
+        document: document.number,
+        line: document.lineOf([...path, ...deeper]),
+      })
       try {
         const object = readObject(value)
         if (typeof object === 'string') ignoredKinds.add(object)
-        else if (!objects.has(object.id)) objects.set(object.id, { ...object, ...at })
+        else if (!objects.has(object.id)) objects.set(object.id, object)
         else {
           const message = `${object.id} is given twice in this file; the first one counts`
-          duplicates.push({ ...at, message })
+          duplicates.push({ ...at([]), message })
         }
       } catch (error) {
         if (!(error instanceof ObjectError)) throw error
-        const line = document.lineOf([...path, ...error.path])
-        faults.push({ ...at, line, message: error.message })
+        faults.push({ ...at(error.path), message: error.message })
       }
     }
   }
@@ -70,7 +71,7 @@ export function readManifest(text: string, format: 'yaml' | 'json'): Manifest {
 }
 
 /** The object, or the name of its kind when nobody here reads that. */
-function readObject(value: unknown): Omit<ManifestObject, 'line' | 'document'> | string {
+function readObject(value: unknown): ManifestObject | string {
   const { apiVersion, kind } = (value ?? {}) as Record<string, unknown>
   if (typeof apiVersion !== 'string' || typeof kind !== 'string') {
     throw new ObjectError(
