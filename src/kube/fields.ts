@@ -119,7 +119,8 @@ export class Field<T> {
 
   protocol(): Protocol {
     const { value } = this
-    if (this.absent) return 'TCP'
+    // Empty as in protobuf, where text that was left out is empty.
+    if (this.absent || value === '') return 'TCP'
     if (value !== 'TCP' && value !== 'UDP' && value !== 'SCTP') this.is('give TCP, UDP or SCTP')
     return value as Protocol
   }

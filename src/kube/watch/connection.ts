@@ -1,0 +1,242 @@
+// Requests to the API server, all GET, answers as streams. It knows several addresses and stays with
+// the one that answers; it reads credentials again and again, because tokens and certificates
+// rotate; it never waits without end. It does not retry: that is the loop's.
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { Access, AccessReader } from './access.ts'
+import type { Encoding } from './decoder.ts'
+import { ResponseError, SilentError } from './errors.ts'
+import { decodeMessage, openEnvelope } from './protobuf.ts'
+import type { Timings } from './timings.ts'
+
+export interface Ask {
+  /** "watch pods", for messages. */
+  readonly what: string
+  readonly path: string
+  readonly query: Readonly<Record<string, string>>
+  readonly encoding: Encoding
+  readonly isWatch: boolean
+  /** Longest time without a byte, ms. */
+  readonly silenceMs: number
+  readonly signal: AbortSignal
+}
+
+export interface Answer {
+  readonly encoding: Encoding
+  /** Throws when the connection is lost, and SilentError when it is silent. */
+  readonly body: AsyncIterable<Buffer>
+  /** For an answer whose body is not read to its end. */
+  close(): void
+}
+
+const ACCEPT: Readonly<Record<'list' | 'watch', Readonly<Record<Encoding, string>>>> = {
+  list: {
+    protobuf: 'application/vnd.kubernetes.protobuf, application/json;q=0.5',
+    json: 'application/json',
+  },
+  watch: {
+    protobuf:
+      'application/vnd.kubernetes.protobuf;stream=watch, application/json;stream=watch;q=0.5',
+    json: 'application/json;stream=watch, application/json;q=0.5',
+  },
+}
+/** After this long without traffic the kernel asks whether the other side is still there. */
+const KEEP_ALIVE_MS = 15_000
+const MAX_ERROR_BYTES = 1 << 16
+/** Answers after which another address may do better. */
+const AWAY = [502, 503, 504]
+
+export class Connection {
+  readonly #reader: AccessReader
+  readonly #timings: Timings
+  #access: { value: Access; readAt: number } | undefined
+  #reading: Promise<Access> | undefined
+  #agent: { key: string; agent: HttpAgent | HttpsAgent } | undefined
+  /** Which of the addresses is in use. */
+  #turn = 0
+
+  constructor(reader: AccessReader, timings: Timings) {
+    this.#reader = reader
+    this.#timings = timings
+  }
+
+  /** "https://10.0.0.1:6443, from --api-server"; what is missing when none is known. */
+  get location(): string {
+    const value = this.#access?.value
+    return value ? `${this.#serverOf(value)}, from ${value.how}` : 'not found yet'
+  }
+
+  /** Host of the address in use: "10.0.0.1". */
+  get host(): string | undefined {
+    const value = this.#access?.value
+    if (!value || !URL.canParse(this.#serverOf(value))) return undefined
+    return new URL(this.#serverOf(value)).hostname.replace(/^\[|\]$/g, '')
+  }
+
+  /** Reads credentials anew before the next request: the server did not take these. */
+  forgetCredentials(): void {
+    this.#access = undefined
+    this.#reader.forget()
+  }
+
+  close(): void {
+    this.#agent?.agent.destroy()
+    this.#agent = undefined
+  }
+
+  /** Resolves with a success. Throws ResponseError for an answer that is none. */
+  async get(ask: Ask): Promise<Answer> {
+    const access = await this.#currentAccess()
+    const server = this.#serverOf(access)
+    let response: IncomingMessage
+    try {
+      response = await this.#send(ask, access, server)
+    } catch (error) {
+      if (!ask.signal.aborted) this.#leave(access, server)
+      throw error
+    }
+    const encoding = encodingOf(response)
+    const status = response.statusCode ?? 0
+    if (status === 200) {
+      return { encoding, body: readBody(response, ask), close: () => response.destroy() }
+    }
+    if (AWAY.includes(status)) this.#leave(access, server)
+    throw await readError(response, encoding, ask)
+  }
+
+  async #currentAccess(): Promise<Access> {
+    const known = this.#access
+    if (known && performance.now() - known.readAt < this.#timings.rereadMs) return known.value
+    this.#reading ??= this.#reader.read().finally(() => {
+      this.#reading = undefined
+    })
+    const value = await this.#reading
+    this.#access = { value, readAt: performance.now() }
+    return value
+  }
+
+  #serverOf({ servers }: Access): string {
+    return servers[this.#turn % servers.length] ?? ''
+  }
+
+  /** On to the next address, unless somebody else already went on. */
+  #leave(access: Access, server: string): void {
+    if (access.servers.length > 1 && this.#serverOf(access) === server) this.#turn++
+    // Another address may be in the kubeconfig by now, or another certificate.
+    if (this.#access?.value === access) this.#access = undefined
+  }
+
+  #send(ask: Ask, access: Access, server: string): Promise<IncomingMessage> {
+    const url = new URL(server + ask.path)
+    for (const [name, value] of Object.entries(ask.query)) url.searchParams.set(name, value)
+    const send = url.protocol === 'https:' ? httpsRequest : httpRequest
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+    const request = send(url, {
+      agent: this.#agentFor(url.protocol, access),
+      signal: ask.signal,
+      headers: {
+        accept: ACCEPT[ask.isWatch ? 'watch' : 'list'][ask.encoding],
+        'user-agent': 'weir-agent',
+        ...(access.authorization === undefined ? {} : { authorization: access.authorization }),
+      },
+    })
+    const giveUp = (what: string, ms: number) =>
+      setTimeout(() => {
+        request.destroy(new Error(`Cannot ${ask.what}: ${server} ${what} within ${ms / 1000} s`))
+      }, ms)
+    const { connectMs, answerMs } = this.#timings
+    const connecting = giveUp('took no connection', connectMs)
+    const answering = giveUp('gave no answer', answerMs)
+    request.on('socket', (socket) => {
+      socket.setKeepAlive(true, KEEP_ALIVE_MS)
+      if (!socket.connecting) clearTimeout(connecting)
+      else socket.once('connect', () => clearTimeout(connecting))
+    })
+    request.on('response', resolve)
+    request.on('error', reject)
+    request.on('close', () => clearTimeout(answering))
+    request.end()
+    return promise.finally(() => {
+      clearTimeout(connecting)
+      clearTimeout(answering)
+    })
+  }
+
+  /** One agent for as long as the TLS settings are the same. */
+  #agentFor(protocol: string, { tls }: Access): HttpAgent | HttpsAgent {
+    const key = JSON.stringify([protocol, tls])
+    if (this.#agent?.key !== key) {
+      // Watches that run go on over their own connections; idle ones are of no use any more.
+      for (const idle of Object.values(this.#agent?.agent.freeSockets ?? {})) {
+        for (const socket of idle ?? []) socket.destroy()
+      }
+      const options = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS }
+      const agent =
+        protocol === 'https:' ? new HttpsAgent({ ...options, ...tls }) : new HttpAgent(options)
+      this.#agent = { key, agent }
+    }
+    return this.#agent.agent
+  }
+}
+
+function encodingOf(response: IncomingMessage): Encoding {
+  const type = response.headers['content-type'] ?? ''
+  return type.startsWith('application/vnd.kubernetes.protobuf') ? 'protobuf' : 'json'
+}
+
+async function* readBody(response: IncomingMessage, ask: Ask): AsyncGenerator<Buffer> {
+  const silent = setTimeout(() => {
+    const seconds = ask.silenceMs / 1000
+    const fault = `Cannot ${ask.what}: the server was silent for ${seconds} s`
+    response.destroy(new SilentError(fault))
+  }, ask.silenceMs)
+  try {
+    for await (const chunk of response) {
+      silent.refresh()
+      yield chunk as Buffer
+    }
+  } finally {
+    clearTimeout(silent)
+    response.destroy()
+  }
+}
+
+/** The Status that an API server puts into an answer which is no success. */
+async function readError(
+  response: IncomingMessage,
+  encoding: Encoding,
+  ask: Ask,
+): Promise<ResponseError> {
+  const parts: Buffer[] = []
+  let sizeBytes = 0
+  for await (const part of readBody(response, ask)) {
+    parts.push(part)
+    sizeBytes += part.length
+    if (sizeBytes > MAX_ERROR_BYTES) break
+  }
+  const text = Buffer.concat(parts)
+  const { message, details } = readStatus(text, encoding)
+  const header = Number(response.headers['retry-after'])
+  const seconds = header > 0 ? header : Number(details?.retryAfterSeconds ?? 0)
+  return new ResponseError(
+    ask.what,
+    response.statusCode ?? 0,
+    typeof message === 'string' ? message : text.toString('utf8', 0, 200).trim(),
+    seconds > 0 ? seconds * 1000 : undefined,
+  )
+}
+
+interface Status {
+  readonly message?: unknown
+  readonly details?: { readonly retryAfterSeconds?: number }
+}
+
+function readStatus(text: Buffer, encoding: Encoding): Status {
+  try {
+    if (encoding === 'protobuf') return decodeMessage('Status', openEnvelope(text).raw)
+    return (JSON.parse(text.toString()) ?? {}) as Status
+  } catch {
+    // A proxy's page, or half an answer: the caller shows its beginning.
+    return {}
+  }
+}

@@ -1,0 +1,351 @@
+// List and watch of one kind, for ever: it ends when it is told to and never by itself. Whatever
+// cannot be understood leads to a new list, whatever is lost to a new watch from where it stood;
+// rows are taken away only by a DELETED event or by a list that is complete.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { backoffMs } from '../../state/backoff.ts'
+import { type ClusterLook, compareVersions } from './cluster.ts'
+import type { Answer, Connection } from './connection.ts'
+import { type Encoding, eventDecoder, listDecoder, type WatchEvent } from './decoder.ts'
+import { GarbledError, ResponseError, SilentError } from './errors.ts'
+import type { Resource } from './resources.ts'
+import { identify, type KindRows } from './rows.ts'
+import type { Timings } from './timings.ts'
+
+export interface ListWatchOptions {
+  readonly resource: Resource
+  readonly connection: Connection
+  readonly cluster: ClusterLook
+  readonly rows: KindRows
+  readonly timings: Timings
+  readonly log: Pick<Logger, 'info' | 'warn'>
+  readonly signal: AbortSignal
+}
+
+/** What happened so far; times are of performance.now(). */
+export interface ListWatchCounts {
+  readonly synced: boolean
+  /** The last time that the server said anything about this kind. */
+  readonly contactAt: number | undefined
+  readonly eventAt: number | undefined
+  readonly reconnects: number
+  readonly relists: number
+  /** Answers and events that could not be understood. */
+  readonly garbled: number
+  /** Why it is not connected now. */
+  readonly problem: string | undefined
+}
+
+const PAGE_SIZE = 500
+const INITIAL_END = 'k8s.io/initial-events-end'
+/** A server that knows no WatchList says one of these, or it is the resource that is not there. */
+const NO_WATCH_LIST = [400, 405, 422]
+const NO_PROTOBUF = [406, 415]
+/** So many garbled answers in a row, and JSON is tried instead of protobuf. */
+const GARBLED_TOO_OFTEN = 3
+/** Kinds that begin to list so close together share one look at the cluster. */
+const SAME_TIME_MS = 1000
+/** A wait that a server asks for is kept up to this. */
+const MAX_RETRY_AFTER_MS = 120_000
+
+/** The server sends no end of the initial events: it does not know that it was asked for one. */
+class NoWatchListError extends Error {
+  constructor() {
+    super('it does not end its first events')
+  }
+}
+
+/** `early`: a watch that ended before its time, as when a server stops. */
+type Ending = 'listed' | 'early' | 'in time'
+
+interface Round {
+  readonly startedAt: number
+  /** It began without knowing where the rows stand. */
+  readonly isList: boolean
+}
+
+export class ListWatch {
+  readonly #options: ListWatchOptions
+  /** Where the rows stand; undefined: only a new list tells. */
+  #resourceVersion: string | undefined
+  #encoding: Encoding = 'protobuf'
+  #pages = false
+  /** Of the cluster that the rows are from; undefined: not known. */
+  #clusterUid: string | undefined
+  #attempt = 0
+  #garbledInARow = 0
+  #counts: { -readonly [name in keyof ListWatchCounts]: ListWatchCounts[name] } = {
+    synced: false,
+    contactAt: undefined,
+    eventAt: undefined,
+    reconnects: -1,
+    relists: -1,
+    garbled: 0,
+    problem: undefined,
+  }
+
+  constructor(options: ListWatchOptions) {
+    this.#options = options
+  }
+
+  get counts(): ListWatchCounts {
+    const { reconnects, relists } = this.#counts
+    return { ...this.#counts, reconnects: Math.max(0, reconnects), relists: Math.max(0, relists) }
+  }
+
+  /** Resolves once the signal is given. Never rejects, short of a fault of the program. */
+  async run(): Promise<void> {
+    const { signal } = this.#options
+    while (!signal.aborted) {
+      const round = { startedAt: performance.now(), isList: this.#resourceVersion === undefined }
+      let delayMs = 0
+      try {
+        delayMs = this.#endedWell(round, await this.#round())
+      } catch (error) {
+        if (signal.aborted) return
+        delayMs = this.#endedBadly(round, error as Error)
+      }
+      if (delayMs > 0) await sleep(delayMs, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  /** One list, or one watch from its beginning to its end. */
+  async #round(): Promise<Ending> {
+    if (this.#resourceVersion !== undefined) {
+      this.#counts.reconnects++
+      return this.#watch('resume')
+    }
+    this.#counts.relists++
+    const { cluster, signal } = this.#options
+    this.#clusterUid = (await cluster.state(performance.now() - SAME_TIME_MS, signal)).uid
+    if (!this.#pages) return this.#watch('list')
+    await this.#listPages()
+    return 'listed'
+  }
+
+  /**
+   * Asked once a watch is resumed: has the cluster become another, or older than what is known of
+   * it? A server that is replaced after that loses the watch too.
+   */
+  async #isReplaced(): Promise<boolean> {
+    const { cluster, signal, log, resource } = this.#options
+    const { uid, resourceVersion } = await cluster.state(performance.now(), signal)
+    const isOther = this.#clusterUid !== undefined && uid !== undefined && uid !== this.#clusterUid
+    const isOlder = compareVersions(resourceVersion, this.#resourceVersion ?? '') < 0
+    if (!isOther && !isOlder) return false
+    log.warn({ kind: resource.kind.kind, isOther, isOlder }, 'The API server was replaced')
+    this.#resourceVersion = undefined
+    return true
+  }
+
+  async #listPages(): Promise<void> {
+    const { resource, rows } = this.#options
+    rows.beginList()
+    let first: string | undefined
+    let token = ''
+    do {
+      const query = { limit: String(PAGE_SIZE), ...(token === '' ? {} : { continue: token }) }
+      const answer = await this.#get('list', query)
+      const decoder = listDecoder(answer.encoding, resource.kind.kind)
+      for await (const chunk of answer.body) {
+        this.#counts.contactAt = performance.now()
+        for (const item of decoder.push(chunk)) {
+          rows.put(identify(resource.kind.kind, item).key, item)
+        }
+      }
+      const { resourceVersion, continueToken } = decoder.end()
+      if (continueToken !== '' && continueToken === token) {
+        throw new GarbledError('a page that is followed by itself')
+      }
+      first ??= resourceVersion
+      token = continueToken
+    } while (token !== '')
+    this.#listed(first)
+  }
+
+  #listed(resourceVersion: string | undefined): void {
+    this.#options.rows.endList()
+    this.#resourceVersion = resourceVersion
+    this.#garbledInARow = 0
+    this.#counts.synced = true
+    this.#wellAgain()
+  }
+
+  async #watch(begin: 'list' | 'resume'): Promise<Ending> {
+    const { rows, timings } = this.#options
+    const [low, high] = timings.watchSeconds
+    const seconds = Math.round(low + (high - low) * Math.random())
+    const answer = await this.#get('watch', {
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      timeoutSeconds: String(seconds),
+      ...(begin === 'list'
+        ? { sendInitialEvents: 'true', resourceVersionMatch: 'NotOlderThan' }
+        : { resourceVersion: this.#resourceVersion ?? '' }),
+    })
+    try {
+      if (begin === 'list') rows.beginList()
+      else if (await this.#isReplaced()) return 'early'
+      else this.#wellAgain()
+      const startedAt = performance.now()
+      await this.#readEvents(answer)
+      const livedMs = performance.now() - startedAt
+      return livedMs < timings.settledMs || livedMs < (seconds - 1) * 1000 ? 'early' : 'in time'
+    } finally {
+      answer.close()
+    }
+  }
+
+  async #readEvents(answer: Answer): Promise<void> {
+    const decoder = eventDecoder(answer.encoding, this.#options.resource.kind.kind)
+    try {
+      for await (const chunk of answer.body) {
+        this.#counts.contactAt = performance.now()
+        for (const event of decoder.push(chunk)) this.#handle(event)
+      }
+    } catch (error) {
+      const isListing = this.#resourceVersion === undefined
+      if (isListing && error instanceof SilentError) throw new NoWatchListError()
+      throw error
+    }
+    // A server that ends before the list is complete has told nothing.
+    if (this.#resourceVersion === undefined) throw new Error('the first events were not complete')
+  }
+
+  #handle({ type, object }: WatchEvent): void {
+    const { rows, resource } = this.#options
+    const { kind } = resource.kind
+    if (type === 'ERROR') throw this.#errorOf(object)
+    if (type === 'BOOKMARK') {
+      this.#handleBookmark(object)
+      return
+    }
+    const { key, resourceVersion } = identify(kind, object)
+    if (this.#resourceVersion !== undefined) {
+      // Events come in order. One that is older than what is known would bring back the past.
+      if (compareVersions(resourceVersion, this.#resourceVersion) < 0) {
+        throw new GarbledError(`${kind} ${key} ${resourceVersion} after ${this.#resourceVersion}`)
+      }
+      this.#resourceVersion = resourceVersion
+    }
+    if (type === 'DELETED') rows.remove(key)
+    else rows.put(key, object)
+    this.#counts.eventAt = performance.now()
+  }
+
+  #handleBookmark(object: unknown): void {
+    const { metadata } = (object ?? {}) as { metadata?: Record<string, unknown> }
+    const { resourceVersion, annotations } = metadata ?? {}
+    if (typeof resourceVersion !== 'string' || resourceVersion === '') {
+      throw new GarbledError('a bookmark without resourceVersion')
+    }
+    if (this.#resourceVersion === undefined) {
+      const isEnd = (annotations as Record<string, unknown> | undefined)?.[INITIAL_END] === 'true'
+      // Before that one there are no others, where the server knows what it was asked for.
+      if (!isEnd) throw new NoWatchListError()
+      this.#listed(resourceVersion)
+      return
+    }
+    if (compareVersions(resourceVersion, this.#resourceVersion) < 0) {
+      throw new GarbledError(`a bookmark ${resourceVersion} after ${this.#resourceVersion}`)
+    }
+    this.#resourceVersion = resourceVersion
+  }
+
+  /** An ERROR event: the watch cannot go on from where it stood. */
+  #errorOf(object: unknown): ResponseError {
+    const { code, message } = (object ?? {}) as { code?: unknown; message?: unknown }
+    this.#resourceVersion = undefined
+    const status = typeof code === 'number' ? code : 0
+    return new ResponseError(`watch ${this.#options.resource.plural}`, status, String(message))
+  }
+
+  #get(verb: 'list' | 'watch', query: Readonly<Record<string, string>>): Promise<Answer> {
+    const { resource, connection, timings, signal } = this.#options
+    const { path, plural, labelSelector } = resource
+    const isListing = verb === 'list' || this.#resourceVersion === undefined
+    return connection.get({
+      what: `${verb} ${plural}`,
+      path,
+      query: { ...query, ...(labelSelector === undefined ? {} : { labelSelector }) },
+      encoding: this.#encoding,
+      isWatch: verb === 'watch',
+      // Nobody is silent in the middle of a list.
+      silenceMs: isListing ? timings.answerMs : timings.silenceMs,
+      signal,
+    })
+  }
+
+  /** Ms to wait before the next round. */
+  #endedWell(round: Round, ending: Ending): number {
+    return ending === 'early' ? this.#backOff(round) : 0
+  }
+
+  /** Ms to wait before the next round. */
+  #endedBadly(round: Round, error: Error): number {
+    const fallBack = this.#fallBackFor(round, error)
+    if (fallBack) {
+      fallBack()
+      return 0
+    }
+    let askedMs = 0
+    if (error instanceof GarbledError) {
+      this.#counts.garbled++
+      this.#resourceVersion = undefined
+      if (++this.#garbledInARow >= GARBLED_TOO_OFTEN) this.#useJson(error.message)
+    } else if (error instanceof ResponseError) {
+      const { status } = error
+      if (error.isGone || NO_WATCH_LIST.includes(status)) this.#resourceVersion = undefined
+      if (status === 401) this.#options.connection.forgetCredentials()
+      askedMs = Math.min(error.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)
+    }
+    this.#becomeProblem(error)
+    return askedMs + this.#backOff(round)
+  }
+
+  /** What to do without from now on, when that is what the server said. */
+  #fallBackFor({ isList }: Round, error: Error): (() => void) | undefined {
+    if (error instanceof NoWatchListError) return () => this.#usePages(error.message)
+    if (!(error instanceof ResponseError)) return undefined
+    if (NO_PROTOBUF.includes(error.status) && this.#encoding !== 'json') {
+      return () => this.#useJson(error.message)
+    }
+    const isRefused = isList && !this.#pages && NO_WATCH_LIST.includes(error.status)
+    return isRefused ? () => this.#usePages(error.message) : undefined
+  }
+
+  #backOff({ startedAt }: Round): number {
+    const { backoff, settledMs } = this.#options.timings
+    if (performance.now() - startedAt >= settledMs) this.#attempt = 0
+    return backoffMs(this.#attempt++, backoff)
+  }
+
+  #usePages(reason: string): void {
+    const { log, resource } = this.#options
+    this.#pages = true
+    log.info({ kind: resource.kind.kind, reason }, 'The API server does not stream lists')
+  }
+
+  #useJson(reason: string): void {
+    if (this.#encoding === 'json') return
+    const { log, resource } = this.#options
+    this.#encoding = 'json'
+    log.info({ kind: resource.kind.kind, reason }, 'Falling back to JSON')
+  }
+
+  /** Logged once until it is well again, however often it fails. */
+  #becomeProblem(error: Error): void {
+    const { log, resource } = this.#options
+    if (this.#counts.problem === undefined) {
+      log.warn({ kind: resource.kind.kind, err: error }, 'Lost the API server, rows stay')
+    }
+    this.#counts.problem = error.message
+  }
+
+  #wellAgain(): void {
+    const { log, resource } = this.#options
+    if (this.#counts.problem === undefined) return
+    this.#counts.problem = undefined
+    log.info({ kind: resource.kind.kind }, 'The API server is there again')
+  }
+}
