@@ -48,14 +48,15 @@ static __always_inline struct flow *walk_known(struct __sk_buff *skb, struct pac
 }
 
 /* True once this packet proves that both ends are there. For TCP that takes the initiator's
- * acknowledgment: a SYN-ACK proves only the server, and a flood of SYNs would fill `flows`.
+ * acknowledgment: a SYN-ACK proves only the server, and a flood of SYNs would fill `flows`. Of an
+ * embryo only the initiator's half learns of the answer.
  */
 static __always_inline bool walk_completes(const struct packet *pkt, const struct flow *flow)
 {
 	if (pkt->tuple.protocol != IPPROTO_TCP)
 		return flow->flags & FLOW_REVERSE;
-	return !(flow->flags & FLOW_REVERSE) && flow->flags & FLOW_SEEN_REPLY &&
-	       pkt->tcp_flags & TCP_ACK && !(pkt->attention & (ATTENTION_SYN | ATTENTION_RST));
+	return flow->flags & FLOW_SEEN_REPLY && pkt->tcp_flags & TCP_ACK &&
+	       !(pkt->attention & (ATTENTION_SYN | ATTENTION_RST));
 }
 
 /* A pair whose ends have not both spoken. Half a pair is none: it begins anew, and so does one

@@ -50,8 +50,8 @@ const HANDSHAKE: readonly Fixture[] = [
     flows: () => [],
   },
   {
-    name: 'a SYN sent again after its answer promotes nothing',
-    steps: (s) => [toB(s, 'S'), toA(s, 'SA'), toB(s, 'S')],
+    name: 'after the answer, a SYN sent again promotes nothing, nor what acknowledges nothing',
+    steps: (s) => [toB(s, 'S'), toA(s, 'SA'), toB(s, 'S'), toB(s, 'P')],
     embryos: answered,
     flows: () => [],
   },
