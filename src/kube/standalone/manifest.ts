@@ -13,6 +13,9 @@ export interface ManifestObject {
   /** Absent: the object asks nothing of a node. */
   readonly row?: object
   readonly notes: readonly string[]
+  /** In JSON the document's, for an item's own would take a second, slow reading of the file. */
+  readonly line: number
+  readonly document: number
 }
 
 export interface Fault {
@@ -37,6 +40,8 @@ interface Parsed {
   readonly number: number
   readonly value: unknown
   readonly lineOf: (path: FieldPath) => number
+  /** As lineOf where that is cheap, else the line where the document begins. */
+  readonly quickLineOf: (path: FieldPath) => number
 }
 
 /** Never throws: what is wrong is in `faults`. */
@@ -48,22 +53,19 @@ export function readManifest(text: string, format: 'yaml' | 'json'): Manifest {
   const ignoredKinds = new Set<string>()
   for (const document of documents) {
     for (const { value, path } of flatten(document.value)) {
-      // Lines are sought for faults alone: in JSON that takes a second, slow reading of the file.
-      const at = (deeper: FieldPath) => ({
-        document: document.number,
-        line: document.lineOf([...path, ...deeper]),
-      })
+      const at = { document: document.number, line: document.quickLineOf(path) }
       try {
         const object = readObject(value)
         if (typeof object === 'string') ignoredKinds.add(object)
-        else if (!objects.has(object.id)) objects.set(object.id, object)
+        else if (!objects.has(object.id)) objects.set(object.id, { ...object, ...at })
         else {
           const message = `${object.id} is given twice in this file; the first one counts`
-          duplicates.push({ ...at([]), message })
+          duplicates.push({ ...at, line: document.lineOf(path), message })
         }
       } catch (error) {
         if (!(error instanceof ObjectError)) throw error
-        faults.push({ ...at(error.path), message: error.message })
+        const line = document.lineOf([...path, ...error.path])
+        faults.push({ ...at, line, message: error.message })
       }
     }
   }
@@ -71,7 +73,7 @@ export function readManifest(text: string, format: 'yaml' | 'json'): Manifest {
 }
 
 /** The object, or the name of its kind when nobody here reads that. */
-function readObject(value: unknown): ManifestObject | string {
+function readObject(value: unknown): Omit<ManifestObject, 'line' | 'document'> | string {
   const { apiVersion, kind } = (value ?? {}) as Record<string, unknown>
   if (typeof apiVersion !== 'string' || typeof kind !== 'string') {
     throw new ObjectError(
@@ -127,7 +129,7 @@ function parseYaml(text: string, faults: Fault[]): Parsed[] {
     }
     const lineOf = (path: FieldPath) => yamlLine(document, path, lines)
     try {
-      parsed.push({ number, value: toPlain(document), lineOf })
+      parsed.push({ number, value: toPlain(document), lineOf, quickLineOf: lineOf })
     } catch (error) {
       const message = `Cannot parse YAML: ${(error as Error).message}`
       faults.push({ line: lineOf([]), document: number, message })
@@ -159,7 +161,7 @@ function yamlLine(document: Document, path: FieldPath, lines: LineCounter): numb
 function parseJson(text: string, faults: Fault[]): Parsed[] {
   try {
     const value: unknown = JSON.parse(text)
-    return [{ number: 1, value, lineOf: jsonLineFinder(text) }]
+    return [{ number: 1, value, lineOf: jsonLineFinder(text), quickLineOf: () => 1 }]
   } catch (error) {
     const { message } = error as Error
     const line = Number(/\(line (\d+) /.exec(message)?.[1] ?? lastLine(text))
