@@ -97,6 +97,9 @@ static __always_inline bool gc_is_idle(const struct gc *gc, const struct flow *f
 	return (__s32)(gc->now - flow->last_seen) > (__s32)timeout;
 }
 
+/* Half a pair is one being made, or what flow_purge left for answers on their way: a moment. */
+#define ALONE_TIMEOUT 5
+
 /* One half of a pair; the forward half speaks for both, a reverse half only when it is alone. */
 static long gc_visit_flow(void *map, struct tuple *key, struct flow *flow, struct gc *gc)
 {
@@ -108,8 +111,10 @@ static long gc_visit_flow(void *map, struct tuple *key, struct flow *flow, struc
 	tuple_reverse(&other_key, &flow->out);
 	other = bpf_map_lookup_elem(map, &other_key);
 	if (!other) {
-		bpf_map_delete_elem(map, key);
-		gc->expired++;
+		if (gc_is_idle(gc, flow, ALONE_TIMEOUT)) {
+			bpf_map_delete_elem(map, key);
+			gc->expired++;
+		}
 		return 0;
 	}
 	if (flow->flags & FLOW_REVERSE)
@@ -165,18 +170,18 @@ int flow_gc(struct gc *context)
 	return 0;
 }
 
-/* Deletes the service flows to a backend that is gone, both halves, so that their next packet
- * chooses anew. What talks to it directly stays.
+/* Deletes the forward halves of the service flows to a backend that is gone, so that their next
+ * packet chooses anew. The reverse halves still translate what it has answered already; alone,
+ * they expire. What talks to it directly stays.
  */
 static __always_inline bool purge_concerns(const struct purge *purge, const struct tuple *key,
 					   const struct flow *flow)
 {
-	bool reverse = flow->flags & FLOW_REVERSE;
-	const struct address *backend = reverse ? &key->source : &flow->out.destination;
-	__be16 port = reverse ? key->source_port : flow->out.destination_port;
+	const struct tuple *out = &flow->out;
 
-	return flow->flags & FLOW_SERVICE && key->protocol == purge->protocol &&
-	       port == purge->port && address_equal(backend, &purge->address);
+	return flow->flags & FLOW_SERVICE && !(flow->flags & FLOW_REVERSE) &&
+	       key->protocol == purge->protocol && out->destination_port == purge->port &&
+	       address_equal(&out->destination, &purge->address);
 }
 
 static long purge_visit(void *map, struct tuple *key, struct flow *flow, struct purge *purge)

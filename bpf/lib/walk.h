@@ -59,8 +59,9 @@ static __always_inline bool walk_completes(const struct packet *pkt, const struc
 	       !(pkt->attention & (ATTENTION_SYN | ATTENTION_RST));
 }
 
-/* A pair whose ends have not both spoken. Half a pair is none: it begins anew, and so does one
- * that was refused and is tried again from the same port.
+/* A pair whose ends have not both spoken. A forward half alone is none: it begins anew, and so
+ * does one that was refused and is tried again from the same port. A reverse half alone still
+ * translates: flow_purge leaves it for answers on their way.
  */
 static __always_inline struct flow *walk_embryo(struct __sk_buff *skb, struct packet *pkt,
 						struct flow *flow)
@@ -74,6 +75,8 @@ static __always_inline struct flow *walk_embryo(struct __sk_buff *skb, struct pa
 		bpf_map_delete_elem(&embryos, &other_key);
 		other = NULL;
 	}
+	if (!other && flow->flags & FLOW_REVERSE && flow_is_current(flow, pkt))
+		return flow;
 	if (!other) {
 		bpf_map_delete_elem(&embryos, &pkt->tuple);
 		return pair_open(skb, pkt);
