@@ -10,8 +10,11 @@ export type RoutingMode = 'auto' | 'vxlan' | 'native'
 
 export interface Config {
   readonly nodeName: string
-  /** A directory of Kubernetes YAML: the cluster's wishes. */
-  readonly manifests: string
+  /** A directory of Kubernetes YAML to run from; absent: the API server is asked. */
+  readonly manifests?: string
+  /** URLs of API servers, tried in order; empty: found by itself. */
+  readonly apiServers: readonly string[]
+  readonly kubeconfig?: string
   /** A directory on a bpffs: maps/ and links/ are made in it. */
   readonly bpfRoot: string
   readonly stateDir: string
@@ -52,7 +55,9 @@ const here = (path: string): string => resolve(import.meta.dirname, '..', path)
 
 const SETTINGS: readonly Setting[] = [
   { flag: 'node-name NAME', text: 'name of this Node', fallback: hostname() },
-  { flag: 'manifests DIR', text: 'directory of Kubernetes YAML to run from' },
+  { flag: 'manifests DIR', text: 'directory of Kubernetes YAML to run from, not an API server' },
+  { flag: 'api-server URLS', text: 'API servers, comma separated (default: found by itself)' },
+  { flag: 'kubeconfig PATH', text: 'kubeconfig for the API server' },
   { flag: 'bpf-root DIR', text: 'directory on a bpffs for pins', fallback: '/sys/fs/bpf/weir' },
   { flag: 'state-dir DIR', text: 'endpoints and addresses live here', fallback: '/var/lib/weir' },
   { flag: 'run-dir DIR', text: 'weir.sock lives here', fallback: '/run/weir' },
@@ -111,7 +116,10 @@ function collect(flags: Record<string, string>, env: NodeJS.ProcessEnv): Map<str
   for (const { flag, fallback } of SETTINGS) {
     const name = flag.slice(0, flag.indexOf(' '))
     const camel = name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
-    const text = flags[camel] ?? env[`WEIR_${name.replaceAll('-', '_').toUpperCase()}`] ?? fallback
+    const named = env[`WEIR_${name.replaceAll('-', '_').toUpperCase()}`]
+    // As manifests of DaemonSets pass it down from spec.nodeName.
+    const passedDown = name === 'node-name' ? env['NODE_NAME'] : undefined
+    const text = flags[camel] ?? named ?? passedDown ?? fallback
     if (text !== undefined && text !== '') texts.set(name, text)
   }
   return texts
@@ -147,14 +155,23 @@ function validate(texts: ReadonlyMap<string, string>): Config {
   }
   const http = parseListen(texts.get('http') ?? '')
   if (!http) wrong('http', 'must be of the form ADDRESS:PORT')
-  if (!texts.has('manifests')) wrong('manifests', 'a directory of manifests must be given')
+  const apiServers = (texts.get('api-server') ?? '').split(',').filter((url) => url !== '')
+  if (!apiServers.every((url) => /^https?:\/\/[^/\s]+\/?$/.test(url) && URL.canParse(url))) {
+    wrong('api-server', 'must be URLs like https://10.0.0.1:6443, comma separated')
+  }
+  const asksApiServer = apiServers.length > 0 || texts.has('kubeconfig')
+  if (texts.has('manifests') && asksApiServer) {
+    wrong('manifests', 'cannot be given together with --api-server or --kubeconfig')
+  }
   const uplinks = (texts.get('uplink') ?? '').split(',').filter((name) => name !== '')
   if (uplinks.some((name) => name.length > 15 || /[\s/]/.test(name))) {
     wrong('uplink', 'not a list of device names')
   }
   const config = {
     nodeName,
-    manifests: path('manifests') ?? '',
+    ...optional('manifests', path('manifests')),
+    apiServers,
+    ...optional('kubeconfig', path('kubeconfig')),
     bpfRoot: path('bpf-root') ?? '',
     stateDir: path('state-dir') ?? '',
     runDir: path('run-dir') ?? '',

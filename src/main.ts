@@ -19,6 +19,7 @@ import {
 } from './datapath/inspect.ts'
 import type { Source } from './kube/source.ts'
 import { StandaloneSource } from './kube/standalone/source.ts'
+import { KubernetesSource } from './kube/watch/source.ts'
 import { openLibrary } from './libbpf/library.ts'
 import { NodeDatapath } from './node-datapath.ts'
 import { serveHttp } from './observe/http.ts'
@@ -127,16 +128,24 @@ const VERSION = (
 ).version
 
 function createSource(config: Config, tables: Tables, log: Logger): Source {
-  return new StandaloneSource({ directory: config.manifests, tables, log })
+  const { manifests, apiServers, kubeconfig, nodeName, stateDir } = config
+  if (manifests !== undefined) return new StandaloneSource({ directory: manifests, tables, log })
+  const access = {
+    apiServers,
+    env: process.env,
+    ...(kubeconfig === undefined ? {} : { kubeconfig }),
+  }
+  return new KubernetesSource({ access, tables, nodeName, stateDir, log })
 }
 
 function sourceState(source: Source) {
-  const { kind, location, synced, lastSyncAt, errors } = source.health()
+  const { kind, location, synced, lastSyncAt, errors, kinds } = source.health()
   return {
     kind,
     location,
     initialized: synced,
     ageMs: lastSyncAt === undefined ? 0 : Date.now() - lastSyncAt,
+    ...(kinds === undefined ? {} : { kinds }),
     errors: errors.map(({ where, message }) => (where ? `${where}: ${message}` : message)),
   }
 }

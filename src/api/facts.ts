@@ -34,4 +34,20 @@ export interface SourceFacts {
   /** Milliseconds since it was last known to be up to date. */
   readonly ageMs: number
   readonly errors: readonly string[]
+  /** How each watch of an API server fares. */
+  readonly kinds?: readonly SourceKindFacts[]
+}
+
+export interface SourceKindFacts {
+  readonly kind: string
+  readonly synced: boolean
+  /** Since the server last said anything about it, bookmarks included; absent: never. */
+  readonly contactAgeMs?: number
+  /** Since its last event; absent: none yet. */
+  readonly eventAgeMs?: number
+  readonly reconnects: number
+  readonly relists: number
+  /** Answers and events that could not be understood. */
+  readonly garbled: number
+  readonly badObjects: readonly string[]
 }

@@ -38,6 +38,7 @@ function printStatus(status: AgentStatus): void {
     ['MTU', `${status.mtu}: ${status.mtuDerivation}`],
     ['services', status.socketServices ? 'at the socket and per packet' : 'per packet'],
     ['source', describeSource(source)],
+    ...(source.kinds ? [['watches', source.kinds.map(describeWatch).join('\n')] as const] : []),
     [
       'connections',
       flows
@@ -53,6 +54,19 @@ function printStatus(status: AgentStatus): void {
 function describeSource({ kind, location, initialized, ageMs }: AgentStatus['source']): string {
   const state = initialized ? `read ${formatAge(ageMs / 1000)} ago` : 'first list not complete'
   return `${kind} ${location}, ${state}`
+}
+
+type Watch = NonNullable<AgentStatus['source']['kinds']>[number]
+
+function describeWatch({ kind, synced, contactAgeMs, ...watch }: Watch): string {
+  const heard = contactAgeMs === undefined ? 'never' : `${formatAge(contactAgeMs / 1000)} ago`
+  const bad = watch.badObjects.length
+  return [
+    `${kind.padEnd(16)} ${synced ? 'synced' : 'not synced'}, heard of ${heard}`,
+    `${watch.reconnects} reconnects, ${watch.relists} relists`,
+    ...(watch.garbled > 0 ? [`${watch.garbled} garbled`] : []),
+    ...(bad > 0 ? [`${bad} bad: ${watch.badObjects.slice(0, 5).join(', ')}`] : []),
+  ].join(', ')
 }
 
 function describeTable({ name, rows, pending, error }: TableStatus): string {

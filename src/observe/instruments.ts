@@ -82,7 +82,7 @@ function kernelInstruments(registry: Registry) {
 }
 
 function sourceInstruments(registry: Registry) {
-  const { gauge } = factory(registry)
+  const { gauge, counter } = factory(registry)
   return {
     sourceInitialized: gauge('source_initialized', '1 once the first list is complete.', [
       'source',
@@ -94,6 +94,27 @@ function sourceInstruments(registry: Registry) {
       'source_age_seconds',
       'Seconds since the source was last known to be up to date.',
       ['source'],
+    ),
+    watchSynced: gauge('watch_synced', '1 once the first list of a kind is complete.', ['kind']),
+    watchContactAge: gauge(
+      'watch_contact_age_seconds',
+      'Seconds since the API server last said anything about a kind, bookmarks included.',
+      ['kind'],
+    ),
+    watchEventAge: gauge('watch_event_age_seconds', 'Seconds since the last event of a kind.', [
+      'kind',
+    ]),
+    watchReconnects: counter('watch_reconnects_total', 'Watches that were resumed.', ['kind']),
+    watchRelists: counter('watch_relists_total', 'Lists made after the first.', ['kind']),
+    watchGarbled: counter(
+      'watch_garbled_total',
+      'Answers and events that could not be understood; each led to a new list.',
+      ['kind'],
+    ),
+    watchBadObjects: gauge(
+      'watch_bad_objects',
+      'Objects that cannot be used now; their earlier rows are kept.',
+      ['kind'],
     ),
   }
 }

@@ -40,6 +40,20 @@ export interface SourceState {
   readonly ageMs: number
   /** What cannot be read now, one sentence each. */
   readonly errors: readonly string[]
+  /** Watches of an API server; absent for manifests. */
+  readonly kinds?: readonly KindState[]
+}
+
+export interface KindState {
+  readonly kind: string
+  readonly synced: boolean
+  readonly contactAgeMs?: number
+  readonly eventAgeMs?: number
+  /** Totals since the agent's start. */
+  readonly reconnects: number
+  readonly relists: number
+  readonly garbled: number
+  readonly badObjects: readonly string[]
 }
 
 type Reading<T> = () => T | Promise<T>

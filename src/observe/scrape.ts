@@ -4,6 +4,7 @@ import type { Instruments } from './instruments.ts'
 import type {
   CountedTable,
   FlowTotals,
+  KindState,
   MapFill,
   MetricReadings,
   PacketTotal,
@@ -92,9 +93,24 @@ function showEvents({ eventsLost }: Instruments, total: number | bigint = 0): vo
 
 function showSource(to: Instruments, state: SourceState | undefined): void {
   for (const gauge of [to.sourceInitialized, to.sourceErrors, to.sourceAge]) gauge.reset()
+  for (const each of [to.watchSynced, to.watchContactAge, to.watchEventAge]) each.reset()
+  for (const each of [to.watchReconnects, to.watchRelists, to.watchGarbled]) each.reset()
+  to.watchBadObjects.reset()
   if (!state) return
   const source = { source: state.kind }
   to.sourceInitialized.set(source, state.initialized ? 1 : 0)
   to.sourceErrors.set(source, state.errors.length)
   to.sourceAge.set(source, state.ageMs / 1000)
+  for (const watched of state.kinds ?? []) showWatch(to, watched)
+}
+
+function showWatch(to: Instruments, state: KindState): void {
+  const { kind, contactAgeMs, eventAgeMs } = state
+  to.watchSynced.set({ kind }, state.synced ? 1 : 0)
+  if (contactAgeMs !== undefined) to.watchContactAge.set({ kind }, contactAgeMs / 1000)
+  if (eventAgeMs !== undefined) to.watchEventAge.set({ kind }, eventAgeMs / 1000)
+  to.watchReconnects.inc({ kind }, state.reconnects)
+  to.watchRelists.inc({ kind }, state.relists)
+  to.watchGarbled.inc({ kind }, state.garbled)
+  to.watchBadObjects.set({ kind }, state.badObjects.length)
 }

@@ -70,6 +70,8 @@ export class ListWatch {
   #resourceVersion: string | undefined
   #encoding: Encoding = 'protobuf'
   #pages = false
+  /** The next watch is the first after its list. */
+  #justListed = false
   /** Of the cluster that the rows are from; undefined: not known. */
   #clusterUid: string | undefined
   #attempt = 0
@@ -78,8 +80,8 @@ export class ListWatch {
     synced: false,
     contactAt: undefined,
     eventAt: undefined,
-    reconnects: -1,
-    relists: -1,
+    reconnects: 0,
+    relists: 0,
     garbled: 0,
     problem: undefined,
   }
@@ -89,8 +91,7 @@ export class ListWatch {
   }
 
   get counts(): ListWatchCounts {
-    const { reconnects, relists } = this.#counts
-    return { ...this.#counts, reconnects: Math.max(0, reconnects), relists: Math.max(0, relists) }
+    return { ...this.#counts }
   }
 
   /** Resolves once the signal is given. Never rejects, short of a fault of the program. */
@@ -112,14 +113,16 @@ export class ListWatch {
   /** One list, or one watch from its beginning to its end. */
   async #round(): Promise<Ending> {
     if (this.#resourceVersion !== undefined) {
-      this.#counts.reconnects++
+      if (!this.#justListed) this.#counts.reconnects++
+      this.#justListed = false
       return this.#watch('resume')
     }
-    this.#counts.relists++
+    if (this.#counts.synced) this.#counts.relists++
     const { cluster, signal } = this.#options
     this.#clusterUid = (await cluster.state(performance.now() - SAME_TIME_MS, signal)).uid
     if (!this.#pages) return this.#watch('list')
     await this.#listPages()
+    this.#justListed = true
     return 'listed'
   }
 

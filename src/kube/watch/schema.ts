@@ -12,7 +12,8 @@ function message(fields: Fields, maps: Readonly<Record<string, object>> = {}) {
     name,
     rule ? { id, type, rule } : { id, type },
   ])
-  return { fields: { ...Object.fromEntries(entries), ...maps } }
+  // Of proto2, as Kubernetes writes it: a field that is there counts, also when it is false or 0.
+  return { edition: 'proto2', fields: { ...Object.fromEntries(entries), ...maps } }
 }
 
 /** metadata, spec and status are 1, 2 and 3 in every object that has them. */

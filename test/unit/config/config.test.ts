@@ -70,6 +70,18 @@ test('readConfig() reads IPv6 and bare-port listen addresses', () => {
   assert.deepEqual(at(':80'), { host: '::', port: 80 })
 })
 
-test('readConfig() asks for the manifests', () => {
-  assert.throws(() => readConfig(['--node-name', 'a'], {}), /--manifests "": a directory/)
+test('readConfig() takes an API server in place of manifests, but not both', () => {
+  const at = (...argv: string[]) => readConfig(['--node-name', 'a', ...argv], {})
+  assert.deepEqual(at().apiServers, [])
+  assert.equal('manifests' in at(), false)
+  const servers = at('--api-server', 'https://10.0.0.1:6443,https://[fd00::1]:6443').apiServers
+  assert.deepEqual(servers, ['https://10.0.0.1:6443', 'https://[fd00::1]:6443'])
+  assert.equal(at('--kubeconfig', '/k').kubeconfig, '/k')
+  assert.throws(() => at('--api-server', '10.0.0.1'), /--api-server "10.0.0.1": must be URLs/)
+  assert.throws(() => at('--api-server', 'https://a', '--manifests', '/m'), /together with/)
+})
+
+test('readConfig() takes the node name that a DaemonSet passes down', () => {
+  assert.equal(readConfig([], { NODE_NAME: 'n1' }).nodeName, 'n1')
+  assert.equal(readConfig([], { NODE_NAME: 'n1', WEIR_NODE_NAME: 'n2' }).nodeName, 'n2')
 })

@@ -96,6 +96,27 @@ test('the source shows its age and errors', async () => {
   assert.equal(await value(metrics, 'weir_source_initialized{source="manifests"}'), 0)
 })
 
+test('watches of an API server are shown by kind', async () => {
+  const counts = { reconnects: 3, relists: 1, garbled: 2, badObjects: ['a/b'] }
+  const pods = { kind: 'Pod', synced: true, contactAgeMs: 500, ...counts }
+  const state = { kind: 'kubernetes', initialized: true, ageMs: 0, errors: [], kinds: [pods] }
+  const metrics = new Metrics('1', readings({ source: () => state }))
+  const lines = {
+    synced: 1,
+    contact_age_seconds: 0.5,
+    reconnects_total: 3,
+    relists_total: 1,
+    garbled_total: 2,
+    bad_objects: 1,
+  }
+  for (const [name, expected] of Object.entries(lines)) {
+    assert.equal(await value(metrics, `weir_watch_${name}{kind="Pod"}`), expected, name)
+  }
+  assert.equal(await value(metrics, 'weir_watch_event_age_seconds{kind="Pod"}'), undefined)
+  // Totals are set and not added to at each scrape.
+  assert.equal(await value(metrics, 'weir_watch_relists_total{kind="Pod"}'), 1)
+})
+
 test('a reading that fails is counted, empties its metrics and spares the others', async () => {
   let broken = false
   const maps = () => {

@@ -1,0 +1,273 @@
+// An API server over real HTTP or TLS on loopback that serves a ClusterState and misbehaves when
+// told to: by `failNext` for the next request of a sort, by `fault` for every one, by `mischief`
+// for every event.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import { type ApiObject, ClusterState, type StoredEvent } from './cluster-state.ts'
+import { CONTENT_TYPE, type Encoding, encodeEvent, encodeList, encodeStatus } from './wire.ts'
+
+export type Verb = 'list' | 'watch' | 'look'
+
+/** `cut` and `end` send only so many bytes; `cut` resets the connection, `end` ends as if whole. */
+export type Fault =
+  | { readonly kind: 'status'; readonly status: number; readonly retryAfter?: number }
+  | { readonly kind: 'reset' | 'silent' | 'garbage' }
+  | { readonly kind: 'cut' | 'end'; readonly bytes: number }
+
+export interface AskedFor {
+  readonly verb: Verb
+  readonly plural: string
+  readonly query: URLSearchParams
+  readonly encoding: Encoding
+  readonly authorization: string | undefined
+}
+
+export interface ServerOptions {
+  readonly tls?: { readonly key: string; readonly cert: string }
+  readonly encodings?: readonly Encoding[]
+  readonly watchList?: boolean
+  /** Without it, requests are refused with 401. */
+  readonly token?: string
+  readonly port?: number
+}
+
+/** Changes what is written of an event; undefined: as it is. */
+export type Mischief = (bytes: Buffer, write: (bytes: Buffer) => void) => boolean
+
+export class FakeApiServer {
+  state = new ClusterState()
+  encodings: readonly Encoding[]
+  watchList: boolean
+  token: string | undefined
+  fault: ((request: AskedFor) => Fault | undefined) | undefined
+  mischief: Mischief | undefined
+  /** Called before an object is written: what it gives back is sent in its place. */
+  distort: (object: ApiObject) => object = (object) => object
+  pageSize = 500
+  readonly requests: AskedFor[] = []
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  readonly #streams = new Set<Stream>()
+  readonly #planned: { verb: Verb; plural: string; fault: Fault }[] = []
+  readonly #pages = new Map<string, { items: readonly ApiObject[]; revision: number }>()
+  #tokens = 0
+  readonly #scheme: string
+
+  private constructor({ tls, encodings, watchList, token }: ServerOptions) {
+    this.encodings = encodings ?? ['protobuf', 'json']
+    this.watchList = watchList ?? true
+    this.token = token
+    this.#scheme = tls ? 'https' : 'http'
+    const handle = (request: IncomingMessage, response: ServerResponse) =>
+      this.#handle(request, response)
+    this.#server = tls ? createTlsServer({ ...tls }, handle) : createServer(handle)
+    this.#server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
+      socket.on('error', () => {})
+    })
+  }
+
+  static async listen(options: ServerOptions = {}): Promise<FakeApiServer> {
+    const server = new FakeApiServer(options)
+    await server.open(options.port ?? 0)
+    return server
+  }
+
+  /** Listens, also again after close(), on the port that it had. */
+  async open(port = this.port): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(port, '127.0.0.1', () => resolve())
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#port = this.port
+    const closed = new Promise((resolve) => this.#server.close(resolve))
+    this.dropConnections()
+    await closed
+  }
+
+  #port = 0
+  get port(): number {
+    return (this.#server.address() as AddressInfo | null)?.port ?? this.#port
+  }
+
+  get url(): string {
+    return `${this.#scheme}://127.0.0.1:${this.port}`
+  }
+
+  /** Resets every connection. */
+  dropConnections(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy()
+  }
+
+  /** Ends every watch as a server that stops: cleanly. */
+  endWatches(): void {
+    for (const { response } of this.#streams) response.end()
+  }
+
+  /** Writes raw bytes into every watch. */
+  writeToWatches(plural: string, bytes: (encoding: Encoding) => Buffer | string): void {
+    for (const stream of this.#streams) {
+      if (stream.plural === plural) stream.response.write(bytes(stream.encoding))
+    }
+  }
+
+  sendBookmarks(): void {
+    for (const stream of this.#streams) this.#write(stream, this.#bookmark(stream))
+  }
+
+  failNext(verb: Verb, plural: string, fault: Fault): void {
+    this.#planned.push({ verb, plural, fault })
+  }
+
+  /** Kinds with a watch that is open now. */
+  watched(): string[] {
+    return [...this.#streams].map(({ plural }) => plural)
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
+    const url = new URL(request.url ?? '', 'http://server')
+    const plural = url.pathname.slice(url.pathname.lastIndexOf('/') + 1)
+    const query = url.searchParams
+    const verb = query.has('watch') ? 'watch' : query.has('fieldSelector') ? 'look' : 'list'
+    const accepted = String(request.headers.accept)
+    const encoding = this.encodings.find((each) => accepted.includes(CONTENT_TYPE[each]))
+    const { authorization } = request.headers
+    const asked = { verb, plural, query, encoding: encoding ?? 'json', authorization } as const
+    this.requests.push(asked)
+    const fault = this.#faultFor(asked)
+    if (fault?.kind === 'silent') return
+    if (fault?.kind === 'reset') response.socket?.resetAndDestroy()
+    else if (fault?.kind === 'garbage') response.end('<html>502 Bad Gateway</html>\n')
+    else if (fault?.kind === 'status') this.#refuse(response, asked, fault.status, fault.retryAfter)
+    else if (this.token !== undefined && authorization !== `Bearer ${this.token}`) {
+      this.#refuse(response, asked, 401)
+    } else if (!encoding) this.#refuse(response, asked, 406)
+    else if (verb === 'watch') this.#watch(response, asked, fault)
+    else this.#list(response, asked, fault)
+  }
+
+  #faultFor(asked: AskedFor): Fault | undefined {
+    const at = this.#planned.findIndex(({ verb, plural }) => {
+      return verb === asked.verb && (plural === asked.plural || plural === '*')
+    })
+    return at >= 0 ? this.#planned.splice(at, 1)[0]?.fault : this.fault?.(asked)
+  }
+
+  #refuse(
+    response: ServerResponse,
+    { encoding }: AskedFor,
+    status: number,
+    retryAfter?: number,
+  ): void {
+    if (retryAfter !== undefined) response.setHeader('retry-after', String(retryAfter))
+    response.writeHead(status, { 'content-type': CONTENT_TYPE[encoding] })
+    response.end(encodeStatus(encoding, status, `refused with ${status}`))
+  }
+
+  #list(response: ServerResponse, asked: AskedFor, fault: Fault | undefined): void {
+    const { query, plural, encoding, verb } = asked
+    const token = query.get('continue')
+    const page = token === null ? this.#snapshot(plural) : this.#pages.get(token)
+    if (!page || page.revision < this.state.compactedAt) {
+      this.#refuse(response, asked, 410)
+      return
+    }
+    const limit = Math.min(this.pageSize, Number(query.get('limit') ?? this.pageSize))
+    const items = verb === 'look' ? page.items.filter(isKubeSystem) : page.items.slice(0, limit)
+    const rest = verb === 'look' ? [] : page.items.slice(limit)
+    const next = rest.length > 0 ? `page-${++this.#tokens}` : undefined
+    if (next) this.#pages.set(next, { ...page, items: rest })
+    const metadata = { resourceVersion: String(page.revision), ...(next ? { continue: next } : {}) }
+    const sent = items.map((item) => (verb === 'look' ? item : this.distort(item)))
+    response.writeHead(200, { 'content-type': CONTENT_TYPE[encoding] })
+    send(response, encodeList(encoding, plural, { items: sent, metadata }), fault)
+  }
+
+  #snapshot(plural: string): { items: readonly ApiObject[]; revision: number } {
+    return { items: this.state.list(plural), revision: this.state.revision }
+  }
+
+  #watch(response: ServerResponse, asked: AskedFor, fault: Fault | undefined): void {
+    const { query, plural, encoding } = asked
+    const isList = query.get('sendInitialEvents') === 'true'
+    if (isList && !this.watchList) {
+      this.#refuse(response, asked, 422)
+      return
+    }
+    const from = isList ? this.state.revision : Number(query.get('resourceVersion'))
+    const state = this.state
+    response.writeHead(200, { 'content-type': `${CONTENT_TYPE[encoding]};stream=watch` })
+    response.flushHeaders()
+    const stream: Stream = { plural, encoding, response, unsubscribe: () => {} }
+    if (!isList && from < state.compactedAt) {
+      const object = { code: 410, message: 'too old resource version' }
+      response.end(encodeEvent(encoding, plural, { type: 'ERROR', object }))
+      return
+    }
+    const beginning = isList ? this.#initialEvents(stream) : Buffer.alloc(0)
+    if (fault) {
+      send(response, isList ? beginning : this.#bookmark(stream), fault)
+      return
+    }
+    response.write(beginning)
+    for (const event of state.history) if (event.revision > from) this.#sendEvent(stream, event)
+    stream.unsubscribe = state.subscribe((event) => this.#sendEvent(stream, event))
+    this.#streams.add(stream)
+    response.on('close', () => {
+      stream.unsubscribe()
+      this.#streams.delete(stream)
+    })
+  }
+
+  #initialEvents(stream: Stream): Buffer {
+    const { plural, encoding } = stream
+    const items = this.state.list(plural).map((item) => this.distort(item))
+    const events = items.map((object) => encodeEvent(encoding, plural, { type: 'ADDED', object }))
+    return Buffer.concat([...events, this.#bookmark(stream, true)])
+  }
+
+  #sendEvent(stream: Stream, { plural, type, object }: StoredEvent): void {
+    if (plural !== stream.plural) return
+    this.#write(
+      stream,
+      encodeEvent(stream.encoding, plural, { type, object: this.distort(object) }),
+    )
+  }
+
+  #write({ response }: Stream, bytes: Buffer): void {
+    const write = (each: Buffer) => {
+      if (response.writable) response.write(each)
+    }
+    if (!this.mischief?.(bytes, write)) write(bytes)
+  }
+
+  #bookmark({ encoding, plural }: Stream, isEnd = false): Buffer {
+    const annotations = isEnd ? { 'k8s.io/initial-events-end': 'true' } : {}
+    const metadata = { resourceVersion: String(this.state.revision), annotations }
+    return encodeEvent(encoding, plural, { type: 'BOOKMARK', object: { metadata } })
+  }
+}
+
+interface Stream {
+  readonly plural: string
+  readonly encoding: Encoding
+  readonly response: ServerResponse
+  unsubscribe: () => void
+}
+
+function isKubeSystem({ metadata }: ApiObject): boolean {
+  return metadata.name === 'kube-system'
+}
+
+/** Everything, or the part that the fault leaves. */
+function send(response: ServerResponse, bytes: Buffer, fault: Fault | undefined): void {
+  if (fault?.kind === 'end') response.end(bytes.subarray(0, fault.bytes))
+  else if (fault?.kind === 'cut') {
+    response.write(bytes.subarray(0, fault.bytes), () => response.socket?.resetAndDestroy())
+  } else response.end(bytes)
+}
