@@ -32,8 +32,17 @@ export interface ServerOptions {
   readonly port?: number
 }
 
-/** Changes what is written of an event; undefined: as it is. */
-export type Mischief = (bytes: Buffer, write: (bytes: Buffer) => void) => boolean
+/** A watch as mischief sees it. */
+export interface Stream {
+  readonly plural: string
+  readonly encoding: Encoding
+  write(bytes: Buffer): void
+  /** Ends it as if all were said. */
+  end(): void
+}
+
+/** Called for every event in place of writing it. */
+export type Mischief = (stream: Stream, bytes: Buffer) => void
 
 export class FakeApiServer {
   state = new ClusterState()
@@ -48,7 +57,7 @@ export class FakeApiServer {
   readonly requests: AskedFor[] = []
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
-  readonly #streams = new Set<Stream>()
+  readonly #streams = new Set<OpenStream>()
   readonly #planned: { verb: Verb; plural: string; fault: Fault }[] = []
   readonly #pages = new Map<string, { items: readonly ApiObject[]; revision: number }>()
   #tokens = 0
@@ -106,18 +115,18 @@ export class FakeApiServer {
 
   /** Ends every watch as a server that stops: cleanly. */
   endWatches(): void {
-    for (const { response } of this.#streams) response.end()
+    for (const stream of this.#streams) stream.end()
   }
 
   /** Writes raw bytes into every watch. */
   writeToWatches(plural: string, bytes: (encoding: Encoding) => Buffer | string): void {
     for (const stream of this.#streams) {
-      if (stream.plural === plural) stream.response.write(bytes(stream.encoding))
+      if (stream.plural === plural) stream.write(Buffer.from(bytes(stream.encoding)))
     }
   }
 
   sendBookmarks(): void {
-    for (const stream of this.#streams) this.#write(stream, this.#bookmark(stream))
+    for (const stream of this.#streams) this.#send(stream, this.#bookmark(stream))
   }
 
   failNext(verb: Verb, plural: string, fault: Fault): void {
@@ -203,7 +212,7 @@ export class FakeApiServer {
     const state = this.state
     response.writeHead(200, { 'content-type': `${CONTENT_TYPE[encoding]};stream=watch` })
     response.flushHeaders()
-    const stream: Stream = { plural, encoding, response, unsubscribe: () => {} }
+    const stream = new OpenStream(plural, encoding, response)
     if (!isList && from < state.compactedAt) {
       const object = { code: 410, message: 'too old resource version' }
       response.end(encodeEvent(encoding, plural, { type: 'ERROR', object }))
@@ -224,26 +233,22 @@ export class FakeApiServer {
     })
   }
 
-  #initialEvents(stream: Stream): Buffer {
+  #initialEvents(stream: OpenStream): Buffer {
     const { plural, encoding } = stream
     const items = this.state.list(plural).map((item) => this.distort(item))
     const events = items.map((object) => encodeEvent(encoding, plural, { type: 'ADDED', object }))
     return Buffer.concat([...events, this.#bookmark(stream, true)])
   }
 
-  #sendEvent(stream: Stream, { plural, type, object }: StoredEvent): void {
+  #sendEvent(stream: OpenStream, { plural, type, object }: StoredEvent): void {
     if (plural !== stream.plural) return
-    this.#write(
-      stream,
-      encodeEvent(stream.encoding, plural, { type, object: this.distort(object) }),
-    )
+    const sent = { type, object: this.distort(object) }
+    this.#send(stream, encodeEvent(stream.encoding, plural, sent))
   }
 
-  #write({ response }: Stream, bytes: Buffer): void {
-    const write = (each: Buffer) => {
-      if (response.writable) response.write(each)
-    }
-    if (!this.mischief?.(bytes, write)) write(bytes)
+  #send(stream: OpenStream, bytes: Buffer): void {
+    if (this.mischief) this.mischief(stream, bytes)
+    else stream.write(bytes)
   }
 
   #bookmark({ encoding, plural }: Stream, isEnd = false): Buffer {
@@ -253,11 +258,25 @@ export class FakeApiServer {
   }
 }
 
-interface Stream {
+class OpenStream implements Stream {
   readonly plural: string
   readonly encoding: Encoding
-  readonly response: ServerResponse
-  unsubscribe: () => void
+  readonly #response: ServerResponse
+  unsubscribe: () => void = () => {}
+
+  constructor(plural: string, encoding: Encoding, response: ServerResponse) {
+    this.plural = plural
+    this.encoding = encoding
+    this.#response = response
+  }
+
+  write(bytes: Buffer): void {
+    if (!this.#response.writableEnded) this.#response.write(bytes)
+  }
+
+  end(): void {
+    this.#response.end()
+  }
 }
 
 function isKubeSystem({ metadata }: ApiObject): boolean {

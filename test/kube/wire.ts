@@ -35,9 +35,12 @@ export function encodeEvent(
   plural: string,
   { type, object }: { type: string; object: object },
 ): Buffer {
-  if (encoding === 'json') return Buffer.from(`${JSON.stringify({ type, object })}\n`)
-  const kind = kindOf(plural)
   const isStatus = type === 'ERROR'
+  const kind = kindOf(plural)
+  if (encoding === 'json') {
+    const typed = { kind: isStatus ? 'Status' : kind, apiVersion: 'v1', ...object }
+    return Buffer.from(`${JSON.stringify({ type, object: typed })}\n`)
+  }
   const message = isStatus ? 'Status' : type === 'BOOKMARK' ? 'Bookmark' : kind
   const raw = envelope(isStatus ? 'Status' : kind, encode(message, object))
   const event = encode('WatchEvent', { type, object: { raw } })

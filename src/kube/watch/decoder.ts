@@ -42,7 +42,7 @@ export function listDecoder(encoding: Encoding, kind: string): ListDecoder {
 
 /** `kind` names the message in protobuf. */
 export function eventDecoder(encoding: Encoding, kind: string): EventDecoder {
-  return encoding === 'json' ? jsonEventDecoder() : protobufEventDecoder(kind)
+  return encoding === 'json' ? jsonEventDecoder(kind) : protobufEventDecoder(kind)
 }
 
 function jsonListDecoder(): ListDecoder {
@@ -78,13 +78,16 @@ function readListEnd(metadata: unknown): ListEnd {
   return { resourceVersion, continueToken: typeof token === 'string' ? token : '' }
 }
 
-function jsonEventDecoder(): EventDecoder {
+function jsonEventDecoder(kind: string): EventDecoder {
   const splitter = new LineSplitter()
   return {
     *push(chunk) {
       for (const line of splitter.push(chunk)) {
-        const { type, object } = (parseJson(line) ?? {}) as { type?: unknown; object?: unknown }
-        yield { type: asEventType(type), object }
+        const event = (parseJson(line) ?? {}) as { type?: unknown; object?: unknown }
+        const type = asEventType(event.type)
+        const { kind: given } = (event.object ?? {}) as { kind?: unknown }
+        if (type !== 'ERROR' && given !== undefined) expectKind({ kind: String(given) }, kind)
+        yield { type, object: event.object }
       }
     },
   }
