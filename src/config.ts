@@ -19,6 +19,8 @@ export interface Config {
   readonly bpfRoot: string
   readonly stateDir: string
   readonly runDir: string
+  /** Where the runtime looks for its network; absent: somebody else writes the conflist. */
+  readonly cniConfDir?: string
   /** Root of the cgroup2 hierarchy whose sockets get service translation. */
   readonly cgroupRoot: string
   readonly routing: RoutingMode
@@ -61,6 +63,7 @@ const SETTINGS: readonly Setting[] = [
   { flag: 'bpf-root DIR', text: 'directory on a bpffs for pins', fallback: '/sys/fs/bpf/weir' },
   { flag: 'state-dir DIR', text: 'endpoints and addresses live here', fallback: '/var/lib/weir' },
   { flag: 'run-dir DIR', text: 'weir.sock lives here', fallback: '/run/weir' },
+  { flag: 'cni-conf-dir DIR', text: 'write the conflist here once pods can be taken' },
   { flag: 'cgroup-root DIR', text: 'root of cgroup2', fallback: '/sys/fs/cgroup' },
   {
     flag: 'routing MODE',
@@ -175,6 +178,7 @@ function validate(texts: ReadonlyMap<string, string>): Config {
     bpfRoot: path('bpf-root') ?? '',
     stateDir: path('state-dir') ?? '',
     runDir: path('run-dir') ?? '',
+    ...optional('cniConfDir', path('cni-conf-dir')),
     cgroupRoot: path('cgroup-root') ?? '',
     routing: texts.get('routing') as RoutingMode,
     socketServices: texts.get('socket-services') === 'true',

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // weir-agent: builds every part, starts them in order, stops them in reverse. The datapath is
 // opened once this node's row is known and outlives the agent: stopping takes nothing away from
 // the kernel.
@@ -5,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ApiServer } from './api/server.ts'
 import type { ApiSources } from './api/sources.ts'
+import { placeConflist } from './cni/conflist.ts'
 import { cniCallFromHttp } from './cni/http.ts'
 import { CniServer } from './cni/server.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
@@ -93,6 +95,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     health: () => ({ ok: problems().length === 0, problems: problems() }),
   })
   log.info({ version: VERSION, http: `${http.address}:${http.port}` }, 'Agent runs')
+  announce(config, node, roomLogger(log, 'cni'))
   await node.start(() => {
     for (const reconciler of Object.values(reconcilers)) reconciler.resync()
   })
@@ -106,6 +109,18 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     await source.stop()
     node.close()
   }
+}
+
+/** Tells the runtime of the network, once pods can be taken; it stays told. */
+function announce({ cniConfDir, ...places }: Config, node: NodeDatapath, log: Logger): void {
+  if (cniConfDir === undefined) return
+  node.opened().then(
+    () => {
+      if (placeConflist(cniConfDir, places)) log.info({ cniConfDir }, 'Conflist written')
+    },
+    // The agent stops before its datapath was ever open.
+    () => {},
+  )
 }
 
 /** What the kernel holds; the maps are read through their pins. */

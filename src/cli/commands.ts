@@ -17,6 +17,11 @@ export const COMMANDS: readonly NamedCommand[] = [
   { name: 'monitor', load: async () => (await import('./monitor.ts')).monitorCommand() },
   { name: 'metrics', load: async () => (await import('./metrics.ts')).metricsCommand() },
   { name: 'uninstall', load: async () => (await import('./uninstall.ts')).uninstallCommand() },
+  {
+    name: 'install-cni',
+    load: async () => (await import('./install-cni.ts')).installCniCommand(),
+  },
   { name: 'bench', load: async () => (await import('../bench/command.ts')).benchCommand() },
   { name: 'lab', load: async () => (await import('../lab/command.ts')).labCommand() },
+  { name: 'cluster', load: async () => (await import('../cluster/command.ts')).clusterCommand() },
 ]

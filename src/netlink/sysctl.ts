@@ -1,5 +1,6 @@
 // Sysctls, also of other network namespaces: /proc/sys/net shows each reader its own namespace, so
 // a thread inside the namespace reads and writes.
+import { existsSync } from 'node:fs'
 import { check } from '../libbpf/errors.ts'
 import type { Library } from '../libbpf/library.ts'
 
@@ -29,9 +30,12 @@ export function writeSysctl(
   check(answer, `write ${value} to`, describe(name, netnsPath))
 }
 
+/** In a container /proc/sys is read-only; the DaemonSet mounts the host's part for networks. */
+const ROOT = existsSync('/host/proc/sys/net') ? '/host/proc/sys' : '/proc/sys'
+
 function sysctlPath(name: string): string {
   if (name.split('/').includes('..')) throw new Error(`Cannot use sysctl ${name}: not a sysctl`)
-  return `/proc/sys/${name}`
+  return `${ROOT}/${name}`
 }
 
 function describe(name: string, netnsPath: string | undefined): string {

@@ -23,8 +23,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   api: MIDDLE,
   datapath: [...MIDDLE, 'codegen'],
   lab: TOP,
+  cluster: [...TOP, 'lab'],
   bench: [...TOP, 'lab'],
-  cli: [...TOP, 'lab', 'bench', 'main'],
+  cli: [...TOP, 'lab', 'cluster', 'bench', 'main'],
   main: TOP,
 }
 

@@ -1,0 +1,93 @@
+// Kubernetes' own programs, built from its Go module and kept by version. The module's go.mod
+// replaces its staging modules by directories; a dependency's replacements do not count, so a
+// module of ours repeats them with the versions that are published.
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { run } from '../lab/run.ts'
+import { KUBERNETES_VERSION, kubernetesCache } from './paths.ts'
+
+/** What a cluster runs, the one others share most with first. */
+export const PROGRAMS = {
+  'kube-apiserver': 'cmd/kube-apiserver',
+  'kube-controller-manager': 'cmd/kube-controller-manager',
+  'kube-scheduler': 'cmd/kube-scheduler',
+  kubelet: 'cmd/kubelet',
+  kubectl: 'cmd/kubectl',
+} as const
+
+/** Images of Kubernetes' tests. */
+export const TEST_PROGRAMS = { agnhost: 'test/images/agnhost' } as const
+
+const HOUR_MS = 3_600_000
+/** The Go that Kubernetes' go.mod names. */
+const GO = '1.26'
+
+/** Builds what the cache lacks, with the least priority; the directory of the programs. */
+export async function buildKubernetes(
+  cache: string,
+  say: (line: string) => void,
+  programs: Readonly<Record<string, string>> = PROGRAMS,
+): Promise<string> {
+  const { module, bin } = kubernetesCache(cache)
+  const missing = Object.entries(programs).filter(([name]) => !existsSync(join(bin, name)))
+  if (missing.length === 0) return bin
+  await checkGo()
+  mkdirSync(module, { recursive: true })
+  mkdirSync(bin, { recursive: true })
+  if (!existsSync(join(module, 'go.mod'))) await writeModule(module)
+  for (const [name, path] of missing) {
+    say(`Building ${name} ${KUBERNETES_VERSION}, once; the first takes many minutes`)
+    const built = join(bin, `${name}.new`)
+    const args = ['build', '-trimpath', '-ldflags', linkerFlags(), '-o', built]
+    await go(`build ${name}`, module, [...args, `k8s.io/kubernetes/${path}`])
+    renameSync(built, join(bin, name))
+  }
+  return bin
+}
+
+async function checkGo(): Promise<void> {
+  const version = (await run('find Go', 'go', ['env', 'GOVERSION'])).trim()
+  const [major = 0, minor = 0] = version.replace('go', '').split('.').map(Number)
+  const [neededMajor = 0, neededMinor = 0] = GO.split('.').map(Number)
+  if (major > neededMajor || (major === neededMajor && minor >= neededMinor)) return
+  throw new Error(`Cannot build Kubernetes ${KUBERNETES_VERSION}: go is ${version}, not ${GO}`)
+}
+
+async function writeModule(module: string): Promise<void> {
+  const args = ['mod', 'download', '-json', `k8s.io/kubernetes@v${KUBERNETES_VERSION}`]
+  const answer = JSON.parse(await go('fetch Kubernetes', module, args)) as { GoMod: string }
+  const text = moduleText(readFileSync(answer.GoMod, 'utf8'), KUBERNETES_VERSION)
+  writeFileSync(join(module, 'go.mod'), text)
+}
+
+/** Our go.mod, from that of k8s.io/kubernetes. 1.36.2 goes with staging modules of 0.36.2. */
+export function moduleText(upstream: string, version: string): string {
+  const staging = [...upstream.matchAll(/^\s+(k8s\.io\/\S+) => \.\/staging\//gm)]
+  const published = `v0.${version.slice(version.indexOf('.') + 1)}`
+  const language = /^go (\S+)$/m.exec(upstream)?.[1] ?? `${GO}.0`
+  return [
+    ...['module weir-kubernetes', '', `go ${language}`, ''],
+    ...[`godebug default=go${GO}`, ''],
+    ...[`require k8s.io/kubernetes v${version}`, '', 'replace ('],
+    ...staging.map(([, name]) => `\t${name} => ${name} ${published}`),
+    ...[')', ''],
+  ].join('\n')
+}
+
+function linkerFlags(): string {
+  const [major, minor] = KUBERNETES_VERSION.split('.')
+  const component = 'k8s.io/component-base/version'
+  const facts = [
+    [`${component}.gitVersion`, `v${KUBERNETES_VERSION}`],
+    [`${component}.gitMajor`, major],
+    [`${component}.gitMinor`, minor],
+    ['k8s.io/client-go/pkg/version.gitVersion', `v${KUBERNETES_VERSION}`],
+  ]
+  return ['-s -w', ...facts.map(([name, value]) => `-X ${name}=${value}`)].join(' ')
+}
+
+function go(verb: string, module: string, args: readonly string[]): Promise<string> {
+  const env = { GOFLAGS: '-mod=mod', CGO_ENABLED: '0', PWD: module }
+  const script = 'cd "$0" && exec nice -n 19 go "$@"'
+  return run(verb, 'sh', ['-c', script, module, ...args], { env, timeoutMs: 2 * HOUR_MS })
+}

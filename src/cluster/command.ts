@@ -1,0 +1,67 @@
+// `weir cluster`: a real Kubernetes on this machine.
+import { spawn } from 'node:child_process'
+import { Command } from 'commander'
+import { exitOf } from '../lab/place.ts'
+import { cgroupsOf, inFabric, inNode, placedCommand } from './daemons.ts'
+import { down } from './down.ts'
+import { kubectl } from './kubectl.ts'
+import { clusterPaths } from './paths.ts'
+import { readRecord } from './record.ts'
+import { up } from './up.ts'
+
+interface UpFlags {
+  readonly nodes: string
+  readonly weir: boolean
+  readonly keep?: boolean
+}
+
+/** The `cluster` command with its subcommands. */
+export function clusterCommand(): Command {
+  const cluster = new Command('cluster').description('a real Kubernetes on this machine')
+  cluster
+    .command('up')
+    .description('build Kubernetes if needed, start control plane and nodes, deploy Weir')
+    .option('--nodes <count>', 'number of nodes', '2')
+    .option('--no-weir', 'leave the nodes without a network')
+    .option('--keep', 'leave what was built when something fails')
+    .action(async ({ nodes, weir, keep = false }: UpFlags) => {
+      await up({ nodes: Number(nodes), withWeir: weir, keep, say: console.log })
+      console.log(`KUBECONFIG=${clusterPaths().kubeconfig}`)
+    })
+  cluster
+    .command('down')
+    .description('remove the cluster, also after a crash; the cache stays')
+    .action(async () => {
+      console.log((await down()) ? 'The cluster is down' : 'There is no cluster')
+    })
+  cluster
+    .command('status')
+    .description('nodes and pods')
+    .action(async () => {
+      const record = readRecord(clusterPaths().record)
+      console.log(await kubectl(record, ['get', 'nodes', '-o', 'wide']))
+      console.log(await kubectl(record, ['get', 'pods', '-A', '-o', 'wide']))
+    })
+  cluster
+    .command('exec')
+    .description('run a command on a node, or beside the control plane')
+    .argument('<target>', 'a node, or control-plane')
+    .argument('<command...>', 'after --')
+    .action(async (target: string, command: string[]) => {
+      process.exitCode = await execOn(target, command)
+    })
+  return cluster
+}
+
+async function execOn(target: string, command: readonly string[]): Promise<number> {
+  const { fabric, nodes } = readRecord(clusterPaths().record)
+  const node = nodes.find(({ name }) => name === target)
+  if (!node && target !== 'control-plane') {
+    const names = nodes.map(({ name }) => name).join(', ')
+    throw new Error(`Cannot find ${target}: there are ${names} and control-plane`)
+  }
+  const cgroups = cgroupsOf(target, { isNode: node !== undefined })
+  const inside = node ? inNode(node.pid) : inFabric(fabric)
+  const child = spawn('sh', placedCommand(cgroups, inside, command), { stdio: 'inherit' })
+  return exitOf(child)
+}

@@ -1,0 +1,42 @@
+// Weir from deploy/, as anybody installs it; only the ConfigMap says what is particular to this
+// cluster.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseAllDocuments, stringify } from 'yaml'
+import { projectRoot } from '../lab/paths.ts'
+import { kubectl } from './kubectl.ts'
+import type { ClusterRecord } from './record.ts'
+import { API_SERVER } from './spec.ts'
+
+/** Settings of this cluster, by their names in the ConfigMap. */
+export const CLUSTER_SETTINGS: Readonly<Record<string, string>> = {
+  // There is no kube-proxy that would make the Service address work before Weir does.
+  WEIR_API_SERVER: API_SERVER,
+  // Version 1 has /sys/fs/cgroup here, and version 2 lies below it.
+  WEIR_CGROUP_ROOT: '/host/cgroup/unified',
+}
+
+interface Manifest {
+  readonly kind: string
+  readonly metadata: { readonly name: string }
+  readonly data?: Readonly<Record<string, string>>
+}
+
+/** The manifests with the settings merged into the ConfigMap `weir`. Pure. */
+export function withSettings(text: string, settings: Readonly<Record<string, string>>): string {
+  return parseAllDocuments(text)
+    .map((document) => document.toJS() as Manifest | null)
+    .filter((manifest) => manifest !== null)
+    .map((manifest) => {
+      const isSettings = manifest.kind === 'ConfigMap' && manifest.metadata.name === 'weir'
+      return isSettings ? { ...manifest, data: { ...manifest.data, ...settings } } : manifest
+    })
+    .map((manifest) => stringify(manifest))
+    .join('---\n')
+}
+
+/** Applies deploy/weir.yaml. */
+export async function deployWeir(record: ClusterRecord): Promise<void> {
+  const text = readFileSync(join(projectRoot(), 'deploy', 'weir.yaml'), 'utf8')
+  await kubectl(record, ['apply', '-f', '-'], withSettings(text, CLUSTER_SETTINGS))
+}

@@ -1,0 +1,79 @@
+// The underlay: one bridge in a network namespace that a process holds, with the control plane on
+// it. A link leads to this machine, so that kubectl needs no namespaces; it goes with the process.
+
+import { builtProgram } from '../lab/paths.ts'
+import { run } from '../lab/run.ts'
+import { cgroupsOf, inFabric, runInside, startDaemon } from './daemons.ts'
+import { CLUSTER } from './paths.ts'
+import { addressLines, type NodePlan, UNDERLAY } from './spec.ts'
+
+const SWITCH = 'weir_switch'
+
+/** Answers the pid that holds the namespace. */
+export async function makeFabric(logs: string): Promise<number> {
+  const taken = await run('look for routes', 'ip', ['route', 'show', '172.30.0.0/24'])
+  if (taken.trim()) throw new Error(`Cannot use 172.30.0.0/24: it is taken: ${taken.trim()}`)
+  const child = startDaemon({
+    name: 'fabric',
+    cgroups: cgroupsOf('fabric'),
+    command: ['unshare', '--net', builtProgram('weir-init')],
+    logs,
+  })
+  const pid = child.pid as number
+  await waitForNamespace(pid)
+  await ipBatch(pid, [
+    'link set lo up',
+    `link add ${SWITCH} type bridge forward_delay 0 mcast_snooping 0`,
+    ...addressLines(SWITCH, UNDERLAY.router),
+    `link set ${SWITCH} up`,
+  ])
+  const forwarding = ['ipv4/ip_forward', 'ipv6/conf/all/forwarding']
+  await writeSysctls(pid, forwarding)
+  await connectMachine(pid)
+  return pid
+}
+
+async function waitForNamespace(pid: number): Promise<void> {
+  const script =
+    'for i in $(seq 100); do [ "$(readlink /proc/$0/ns/net)" != ' +
+    '"$(readlink /proc/self/ns/net)" ] && exit 0; sleep 0.05; done; exit 1'
+  await run('make the underlay', 'sh', ['-c', script, String(pid)])
+}
+
+/** No sysctl of this machine is touched: it forwards nothing for the cluster. */
+async function connectMachine(pid: number): Promise<void> {
+  const link = ['link', 'add', CLUSTER, 'type', 'veth', 'peer', 'name', 'machine']
+  await run('link this machine', 'ip', [...link, 'netns', String(pid)])
+  await ipBatch(pid, [`link set machine master ${SWITCH} up`])
+  const lines = [...addressLines(CLUSTER, UNDERLAY.machine), `link set ${CLUSTER} up`]
+  await run('link this machine', 'ip', ['-batch', '-'], { input: `${lines.join('\n')}\n` })
+}
+
+/** Plugs a node into the switch and gives it addresses and routes. */
+export async function connectNode(fabric: number, pid: number, plan: NodePlan): Promise<void> {
+  await ipBatch(fabric, [
+    `link add ${plan.name} type veth peer name eth0 netns ${pid}`,
+    `link set ${plan.name} master ${SWITCH} up`,
+  ])
+  await ipBatch(pid, [
+    'link set lo up',
+    ...addressLines('eth0', plan.addresses),
+    'link set eth0 up',
+    `route add default via ${UNDERLAY.router[0]}`,
+    `route add default via ${UNDERLAY.router[1]}`,
+  ])
+  await writeSysctls(pid, ['ipv4/ip_forward', 'ipv6/conf/all/forwarding'])
+}
+
+async function ipBatch(pid: number, lines: readonly string[]): Promise<void> {
+  const input = `${lines.join('\n')}\n`
+  const { code, stderr } = await runInside(inFabric(pid), ['ip', '-batch', '-'], input)
+  if (code !== 0) throw new Error(`Cannot configure the underlay: ${stderr.trim()}`)
+}
+
+/** Sets switches below /proc/sys/net of the namespace to 1. */
+async function writeSysctls(pid: number, keys: readonly string[]): Promise<void> {
+  const script = keys.map((key) => `echo 1 > /proc/sys/net/${key}`).join(' && ')
+  const { code, stderr } = await runInside(inFabric(pid), ['sh', '-c', script])
+  if (code !== 0) throw new Error(`Cannot set sysctls of the underlay: ${stderr.trim()}`)
+}

@@ -1,0 +1,86 @@
+// Builds the cluster: what it needs from the cache, the underlay, the control plane, nodes, and
+// Weir from deploy/. What fails halfway is taken down again, its logs told.
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { waitUntil } from '../lab/processes.ts'
+import { buildKubernetes } from './build.ts'
+import { startControlPlane } from './control-plane.ts'
+import { deployWeir } from './deploy.ts'
+import { down } from './down.ts'
+import { makeFabric } from './fabric.ts'
+import { packImages } from './images.ts'
+import { kubectl } from './kubectl.ts'
+import { startNode } from './node.ts'
+import { CLUSTER_PACKAGES, unpackPackages } from './packages.ts'
+import { cacheDirectory, clusterPaths } from './paths.ts'
+import { makePki } from './pki.ts'
+import { type ClusterRecord, type NodeRecord, writeRecord } from './record.ts'
+import { planNodes } from './spec.ts'
+
+export interface UpOptions {
+  readonly nodes: number
+  /** Without it the nodes stay NotReady. */
+  readonly withWeir: boolean
+  /** Leave what was built when something fails, to look at it. */
+  readonly keep: boolean
+  readonly say: (line: string) => void
+}
+
+/** Resolves once the nodes are registered and, with Weir, ready. */
+export async function up(options: UpOptions): Promise<ClusterRecord> {
+  const { say } = options
+  const paths = clusterPaths()
+  if (process.getuid?.() !== 0) throw new Error('Cannot build a cluster: it needs root')
+  if (existsSync(paths.directory)) {
+    throw new Error('Cannot build a cluster: there is one (weir cluster down)')
+  }
+  const plans = planNodes(options.nodes)
+  const cache = cacheDirectory()
+  const bin = await buildKubernetes(cache, say)
+  const debian = await unpackPackages(cache, CLUSTER_PACKAGES)
+  mkdirSync(paths.directory, { recursive: true, mode: 0o700 })
+  try {
+    say('Packing images')
+    await packImages(cache, paths.images)
+    await makePki(
+      paths.pki,
+      plans.map(({ name }) => name),
+    )
+    const fabric = await makeFabric(paths.logs)
+    say('Starting the control plane')
+    await startControlPlane({ fabric, paths, bin, debian })
+    say(`Starting ${plans.map(({ name }) => name).join(', ')}`)
+    const nodes: NodeRecord[] = []
+    for (const plan of plans) nodes.push(await startNode({ paths, fabric, bin, debian }, plan))
+    const record = { fabric, bin, nodes }
+    writeRecord(paths.record, record)
+    await waitForNodes(record, 'registered')
+    if (options.withWeir) {
+      say('Deploying Weir')
+      await deployWeir(record)
+      await waitForNodes(record, 'ready')
+    }
+    return record
+  } catch (error) {
+    if (!options.keep) await down()
+    throw error
+  }
+}
+
+async function waitForNodes(record: ClusterRecord, state: 'registered' | 'ready'): Promise<void> {
+  const path = '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
+  const reached = await waitUntil(
+    async () => {
+      const text = await kubectl(record, ['get', 'nodes', '-o', `jsonpath=${path}`])
+      const states = text.trim().split('\n')
+      const good = states.filter((each) => (state === 'ready' ? each === 'True' : each !== ''))
+      return good.length === record.nodes.length
+    },
+    180_000,
+    500,
+  )
+  if (reached) return
+  const nodes = await kubectl(record, ['get', 'nodes', '-o', 'wide'])
+  const logs = join(clusterPaths().directory, 'logs')
+  throw new Error(`Cannot finish the cluster: not all nodes are ${state}; see ${logs}\n${nodes}`)
+}
