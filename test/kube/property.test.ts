@@ -98,17 +98,22 @@ async function act(server: FakeApiServer, random: Random): Promise<void> {
   else server.watchList = !server.watchList
 }
 
-/** Away and back: as it was, with an older state, or as another cluster. */
+/** Away and back: as it was, restored from a backup, or as another cluster. */
 async function restart(server: FakeApiServer, random: Random): Promise<void> {
   await server.close()
   if (random() < 0.5) await sleep(below(random, 30))
+  const { uid, revision } = server.state
   const luck = random()
   if (luck < 0.6) {
-    const { uid, revision } = server.state
-    const options = luck < 0.3 ? { uid, revision: 100 } : { revision: revision - below(random, 30) }
+    // A backup is restored as etcd's manual has it: with revisions beyond all that were seen, and
+    // without history. Without that nobody can tell the two pasts apart.
+    const isBackup = luck < 0.3
+    const options = isBackup
+      ? { uid, revision: revision + 1000 }
+      : { revision: revision - below(random, 30) }
     server.state = new ClusterState(options)
-    server.state.compactedAt = 0
     populate(server.state)
+    server.state.compactedAt = isBackup ? server.state.revision : 0
   }
   await server.open()
 }

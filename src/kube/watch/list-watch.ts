@@ -50,8 +50,8 @@ const MAX_RETRY_AFTER_MS = 120_000
 
 /** The server sends no end of the initial events: it does not know that it was asked for one. */
 class NoWatchListError extends Error {
-  constructor() {
-    super('it does not end its first events')
+  constructor(reason = 'it does not end its first events') {
+    super(reason)
   }
 }
 
@@ -218,7 +218,12 @@ export class ListWatch {
   #handle({ type, object }: WatchEvent): void {
     const { rows, resource } = this.#options
     const { kind } = resource.kind
-    if (type === 'ERROR') throw this.#errorOf(object)
+    if (type === 'ERROR') {
+      const isListing = this.#resourceVersion === undefined
+      const error = this.#errorOf(object)
+      // Servers on an etcd before 3.4.25 take the request, and say only here that they cannot.
+      throw isListing && error.status === 500 ? new NoWatchListError(error.message) : error
+    }
     if (type === 'BOOKMARK') {
       this.#handleBookmark(object)
       return

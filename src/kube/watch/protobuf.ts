@@ -22,9 +22,10 @@ export function messageType(name: string): protobuf.Type {
 /** One message without envelope. Throws GarbledError. */
 export function decodeMessage(name: string, bytes: Uint8Array): Record<string, unknown> {
   try {
-    const decoded = messageType(name).decode(bytes) as unknown as Record<string, unknown>
-    if (name === 'NetworkPolicy') unwrapPorts(decoded)
-    return decoded
+    const type = messageType(name)
+    const decoded = type.decode(bytes)
+    if (name !== 'NetworkPolicy') return decoded as unknown as Record<string, unknown>
+    return unwrapPorts(type.toObject(decoded))
   } catch (error) {
     throw new GarbledError(`a ${name} in protobuf: ${(error as Error).message}`, { cause: error })
   }
@@ -43,13 +44,14 @@ export function openEnvelope(bytes: Buffer): { kind: string; raw: Uint8Array } {
 }
 
 /** A port is a number or a name; in protobuf both are fields of a message. */
-function unwrapPorts(policy: Record<string, unknown>): void {
-  type Port = { port?: unknown }
-  const spec = policy['spec'] as Record<'ingress' | 'egress', { ports: Port[] }[]> | undefined
+function unwrapPorts(policy: Record<string, unknown>): Record<string, unknown> {
+  type Rule = { ports?: { port?: unknown }[] }
+  const spec = policy['spec'] as Partial<Record<'ingress' | 'egress', Rule[]>> | undefined
   for (const rule of [...(spec?.ingress ?? []), ...(spec?.egress ?? [])]) {
-    for (const each of rule.ports) {
+    for (const each of rule.ports ?? []) {
       const port = each.port as { type?: number; intVal?: number; strVal?: string } | undefined
       if (port) each.port = port.type === 1 ? (port.strVal ?? '') : (port.intVal ?? 0)
     }
   }
+  return policy
 }
