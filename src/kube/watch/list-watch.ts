@@ -6,8 +6,10 @@ import type { Logger } from 'pino'
 import { backoffMs } from '../../state/backoff.ts'
 import { type ClusterLook, compareVersions } from './cluster.ts'
 import type { Answer, Connection } from './connection.ts'
-import { type Encoding, eventDecoder, listDecoder, type WatchEvent } from './decoder.ts'
+import { Counts } from './counts.ts'
+import { eventDecoder, listDecoder, type WatchEvent } from './decoder.ts'
 import { GarbledError, ResponseError, SilentError } from './errors.ts'
+import { Manner, NOT_UNDERSTOOD, NoWatchListError } from './manner.ts'
 import type { Resource } from './resources.ts'
 import { identify, type KindRows } from './rows.ts'
 import type { Timings } from './timings.ts'
@@ -22,38 +24,12 @@ export interface ListWatchOptions {
   readonly signal: AbortSignal
 }
 
-/** What happened so far; times are of performance.now(). */
-export interface ListWatchCounts {
-  readonly synced: boolean
-  /** The last time that the server said anything about this kind. */
-  readonly contactAt: number | undefined
-  readonly eventAt: number | undefined
-  readonly reconnects: number
-  readonly relists: number
-  /** Answers and events that could not be understood. */
-  readonly garbled: number
-  /** Why it is not connected now. */
-  readonly problem: string | undefined
-}
-
 const PAGE_SIZE = 500
 const INITIAL_END = 'k8s.io/initial-events-end'
-/** A server that knows no WatchList says one of these, or it is the resource that is not there. */
-const NO_WATCH_LIST = [400, 405, 422]
-const NO_PROTOBUF = [406, 415]
-/** So many garbled answers in a row, and JSON is tried instead of protobuf. */
-const GARBLED_TOO_OFTEN = 3
 /** Kinds that begin to list so close together share one look at the cluster. */
 const SAME_TIME_MS = 1000
 /** A wait that a server asks for is kept up to this. */
 const MAX_RETRY_AFTER_MS = 120_000
-
-/** The server sends no end of the initial events: it does not know that it was asked for one. */
-class NoWatchListError extends Error {
-  constructor(reason = 'it does not end its first events') {
-    super(reason)
-  }
-}
 
 /** `early`: a watch that ended before its time, as when a server stops. */
 type Ending = 'listed' | 'early' | 'in time'
@@ -68,30 +44,19 @@ export class ListWatch {
   readonly #options: ListWatchOptions
   /** Where the rows stand; undefined: only a new list tells. */
   #resourceVersion: string | undefined
-  #encoding: Encoding = 'protobuf'
-  #pages = false
+  readonly #manner: Manner
   /** The next watch is the first after its list. */
   #justListed = false
   /** Of the cluster that the rows are from; undefined: not known. */
   #clusterUid: string | undefined
   #attempt = 0
-  #garbledInARow = 0
-  #counts: { -readonly [name in keyof ListWatchCounts]: ListWatchCounts[name] } = {
-    synced: false,
-    contactAt: undefined,
-    eventAt: undefined,
-    reconnects: 0,
-    relists: 0,
-    garbled: 0,
-    problem: undefined,
-  }
+  readonly counts: Counts
 
   constructor(options: ListWatchOptions) {
+    const { resource, log } = options
     this.#options = options
-  }
-
-  get counts(): ListWatchCounts {
-    return { ...this.#counts }
+    this.counts = new Counts(resource.kind.kind, log)
+    this.#manner = new Manner(resource.kind.kind, log)
   }
 
   /** Resolves once the signal is given. Never rejects, short of a fault of the program. */
@@ -113,14 +78,14 @@ export class ListWatch {
   /** One list, or one watch from its beginning to its end. */
   async #round(): Promise<Ending> {
     if (this.#resourceVersion !== undefined) {
-      if (!this.#justListed) this.#counts.reconnects++
+      if (!this.#justListed) this.counts.reconnects++
       this.#justListed = false
       return this.#watch('resume')
     }
-    if (this.#counts.synced) this.#counts.relists++
+    if (this.counts.synced) this.counts.relists++
     const { cluster, signal } = this.#options
     this.#clusterUid = (await cluster.state(performance.now() - SAME_TIME_MS, signal)).uid
-    if (!this.#pages) return this.#watch('list')
+    if (!this.#manner.inPages) return this.#watch('list')
     await this.#listPages()
     this.#justListed = true
     return 'listed'
@@ -151,7 +116,7 @@ export class ListWatch {
       const answer = await this.#get('list', query)
       const decoder = listDecoder(answer.encoding, resource.kind.kind)
       for await (const chunk of answer.body) {
-        this.#counts.contactAt = performance.now()
+        this.counts.heard()
         for (const item of decoder.push(chunk)) {
           rows.put(identify(resource.kind.kind, item).key, item)
         }
@@ -169,9 +134,9 @@ export class ListWatch {
   #listed(resourceVersion: string | undefined): void {
     this.#options.rows.endList()
     this.#resourceVersion = resourceVersion
-    this.#garbledInARow = 0
-    this.#counts.synced = true
-    this.#wellAgain()
+    this.#manner.understood()
+    this.counts.synced = true
+    this.counts.isWell()
   }
 
   async #watch(begin: 'list' | 'resume'): Promise<Ending> {
@@ -189,7 +154,7 @@ export class ListWatch {
     try {
       if (begin === 'list') rows.beginList()
       else if (await this.#isReplaced()) return 'early'
-      else this.#wellAgain()
+      else this.counts.isWell()
       const startedAt = performance.now()
       await this.#readEvents(answer)
       const livedMs = performance.now() - startedAt
@@ -203,7 +168,7 @@ export class ListWatch {
     const decoder = eventDecoder(answer.encoding, this.#options.resource.kind.kind)
     try {
       for await (const chunk of answer.body) {
-        this.#counts.contactAt = performance.now()
+        this.counts.heard()
         for (const event of decoder.push(chunk)) this.#handle(event)
       }
     } catch (error) {
@@ -238,7 +203,7 @@ export class ListWatch {
     }
     if (type === 'DELETED') rows.remove(key)
     else rows.put(key, object)
-    this.#counts.eventAt = performance.now()
+    this.counts.eventAt = performance.now()
   }
 
   #handleBookmark(object: unknown): void {
@@ -276,7 +241,7 @@ export class ListWatch {
       what: `${verb} ${plural}`,
       path,
       query: { ...query, ...(labelSelector === undefined ? {} : { labelSelector }) },
-      encoding: this.#encoding,
+      encoding: this.#manner.encoding,
       isWatch: verb === 'watch',
       // Nobody is silent in the middle of a list.
       silenceMs: isListing ? timings.answerMs : timings.silenceMs,
@@ -291,69 +256,26 @@ export class ListWatch {
 
   /** Ms to wait before the next round. */
   #endedBadly(round: Round, error: Error): number {
-    const fallBack = this.#fallBackFor(round, error)
-    if (fallBack) {
-      fallBack()
-      return 0
-    }
-    let askedMs = 0
     if (error instanceof GarbledError) {
-      this.#counts.garbled++
+      this.counts.garbled++
       this.#resourceVersion = undefined
-      if (++this.#garbledInARow >= GARBLED_TOO_OFTEN) this.#useJson(error.message)
-    } else if (error instanceof ResponseError) {
-      const { status } = error
-      if (error.isGone || NO_WATCH_LIST.includes(status)) this.#resourceVersion = undefined
+    }
+    if (this.#manner.learn(error, round)) return 0
+    let askedMs = 0
+    if (error instanceof ResponseError) {
+      const { status, isGone } = error
+      // A version that the server does not understand is of no use either.
+      if (isGone || NOT_UNDERSTOOD.includes(status)) this.#resourceVersion = undefined
       if (status === 401) this.#options.connection.forgetCredentials()
       askedMs = Math.min(error.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS)
     }
-    this.#becomeProblem(error)
+    this.counts.failed(error)
     return askedMs + this.#backOff(round)
-  }
-
-  /** What to do without from now on, when that is what the server said. */
-  #fallBackFor({ isList }: Round, error: Error): (() => void) | undefined {
-    if (error instanceof NoWatchListError) return () => this.#usePages(error.message)
-    if (!(error instanceof ResponseError)) return undefined
-    if (NO_PROTOBUF.includes(error.status) && this.#encoding !== 'json') {
-      return () => this.#useJson(error.message)
-    }
-    const isRefused = isList && !this.#pages && NO_WATCH_LIST.includes(error.status)
-    return isRefused ? () => this.#usePages(error.message) : undefined
   }
 
   #backOff({ startedAt }: Round): number {
     const { backoff, settledMs } = this.#options.timings
     if (performance.now() - startedAt >= settledMs) this.#attempt = 0
     return backoffMs(this.#attempt++, backoff)
-  }
-
-  #usePages(reason: string): void {
-    const { log, resource } = this.#options
-    this.#pages = true
-    log.info({ kind: resource.kind.kind, reason }, 'The API server does not stream lists')
-  }
-
-  #useJson(reason: string): void {
-    if (this.#encoding === 'json') return
-    const { log, resource } = this.#options
-    this.#encoding = 'json'
-    log.info({ kind: resource.kind.kind, reason }, 'Falling back to JSON')
-  }
-
-  /** Logged once until it is well again, however often it fails. */
-  #becomeProblem(error: Error): void {
-    const { log, resource } = this.#options
-    if (this.#counts.problem === undefined) {
-      log.warn({ kind: resource.kind.kind, err: error }, 'Lost the API server, rows stay')
-    }
-    this.#counts.problem = error.message
-  }
-
-  #wellAgain(): void {
-    const { log, resource } = this.#options
-    if (this.#counts.problem === undefined) return
-    this.#counts.problem = undefined
-    log.info({ kind: resource.kind.kind }, 'The API server is there again')
   }
 }
