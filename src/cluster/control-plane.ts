@@ -16,16 +16,17 @@ import { POD_CIDRS, SERVICE_CIDRS, UNDERLAY } from './spec.ts'
 export interface ControlPlane {
   readonly fabric: number
   readonly paths: ClusterPaths
-  /** Kubernetes' programs, and Debian's. */
+  /** Directory of Kubernetes' programs. */
   readonly bin: string
-  readonly debian: string
+  /** Path of the program. */
+  readonly etcd: string
 }
 
 const ETCD = 'http://127.0.0.1:2379'
 
 /** Resolves once the API server is ready. */
 export async function startControlPlane(control: ControlPlane): Promise<void> {
-  const { fabric, paths, bin, debian } = control
+  const { fabric, paths, bin } = control
   const { pki, logs } = paths
   const start = (name: string, command: readonly string[]) => {
     const inside = inFabric(fabric)
@@ -33,7 +34,7 @@ export async function startControlPlane(control: ControlPlane): Promise<void> {
     return { daemon, child: startDaemon(daemon) }
   }
   mkdirSync(paths.etcd, { recursive: true, mode: 0o700 })
-  const etcd = start('etcd', [join(debian, 'usr/bin/etcd'), ...etcdFlags(paths.etcd)])
+  const etcd = start('etcd', [control.etcd, ...etcdFlags(paths.etcd)])
   const health = ['curl', '-sf', `${ETCD}/health`]
   await waitForDaemon(etcd.child, etcd.daemon, () => runInside(inFabric(fabric), health))
   const server = start('kube-apiserver', [join(bin, 'kube-apiserver'), ...apiServerFlags(pki)])

@@ -2,9 +2,12 @@
 // it. A link leads to this machine, so that kubectl needs no namespaces; it goes with the process.
 
 import { builtProgram } from '../lab/paths.ts'
+import { waitUntil } from '../lab/processes.ts'
 import { run } from '../lab/run.ts'
 import { cgroupsOf, inFabric, runInside, startDaemon } from './daemons.ts'
+import { kubectl } from './kubectl.ts'
 import { CLUSTER } from './paths.ts'
+import type { ClusterRecord } from './record.ts'
 import { addressLines, type NodePlan, UNDERLAY } from './spec.ts'
 
 const SWITCH = 'weir_switch'
@@ -63,6 +66,31 @@ export async function connectNode(fabric: number, pid: number, plan: NodePlan): 
     `route add default via ${UNDERLAY.router[1]}`,
   ])
   await writeSysctls(pid, ['ipv4/ip_forward', 'ipv6/conf/all/forwarding'])
+}
+
+/**
+ * Teaches the control plane the way to every podCIDR, as a router of the underlay would be: answers
+ * of the API server go straight to the pod that asked. Waits until the podCIDRs are given.
+ */
+export async function routePods(record: ClusterRecord): Promise<void> {
+  const { fabric, nodes } = record
+  const path = 'jsonpath={.spec.podCIDRs[*]}'
+  for (const { name, addresses } of nodes) {
+    let podCidrs: string[] = []
+    await waitUntil(
+      async () => {
+        podCidrs = (await kubectl(record, ['get', 'node', name, '-o', path])).split(' ')
+        return podCidrs.length === addresses.length
+      },
+      30_000,
+      250,
+    )
+    const routes = podCidrs.map((podCidr) => {
+      const hop = addresses.find((address) => address.includes(':') === podCidr.includes(':'))
+      return `route add ${podCidr} via ${hop}`
+    })
+    await ipBatch(fabric, routes)
+  }
 }
 
 async function ipBatch(pid: number, lines: readonly string[]): Promise<void> {

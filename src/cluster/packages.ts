@@ -5,10 +5,8 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import { run } from '../lab/run.ts'
 
-/** What the cluster's machines run: etcd for the control plane, the rest on nodes. */
-export const CLUSTER_PACKAGES = [
-  ...['etcd-server', 'containerd', 'runc', 'containernetworking-plugins'],
-] as const
+/** What nodes run beside the kubelet. */
+export const NODE_PACKAGES = ['containerd', 'runc', 'containernetworking-plugins'] as const
 
 /**
  * Downloads and unpacks the packages (not what they depend on) once; the directory they are in.

@@ -3,15 +3,15 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { waitUntil } from '../lab/processes.ts'
-import { buildKubernetes } from './build.ts'
+import { buildKubernetes, buildOther, ETCD } from './build.ts'
 import { startControlPlane } from './control-plane.ts'
 import { deployWeir } from './deploy.ts'
 import { down } from './down.ts'
-import { makeFabric } from './fabric.ts'
+import { makeFabric, routePods } from './fabric.ts'
 import { packImages } from './images.ts'
 import { kubectl } from './kubectl.ts'
 import { startNode } from './node.ts'
-import { CLUSTER_PACKAGES, unpackPackages } from './packages.ts'
+import { NODE_PACKAGES, unpackPackages } from './packages.ts'
 import { cacheDirectory, clusterPaths } from './paths.ts'
 import { makePki } from './pki.ts'
 import { type ClusterRecord, type NodeRecord, writeRecord } from './record.ts'
@@ -37,7 +37,8 @@ export async function up(options: UpOptions): Promise<ClusterRecord> {
   const plans = planNodes(options.nodes)
   const cache = cacheDirectory()
   const bin = await buildKubernetes(cache, say)
-  const debian = await unpackPackages(cache, CLUSTER_PACKAGES)
+  const etcd = await buildOther(cache, say, ETCD)
+  const debian = await unpackPackages(cache, NODE_PACKAGES)
   mkdirSync(paths.directory, { recursive: true, mode: 0o700 })
   try {
     say('Packing images')
@@ -48,13 +49,14 @@ export async function up(options: UpOptions): Promise<ClusterRecord> {
     )
     const fabric = await makeFabric(paths.logs)
     say('Starting the control plane')
-    await startControlPlane({ fabric, paths, bin, debian })
+    await startControlPlane({ fabric, paths, bin, etcd })
     say(`Starting ${plans.map(({ name }) => name).join(', ')}`)
     const nodes: NodeRecord[] = []
     for (const plan of plans) nodes.push(await startNode({ paths, fabric, bin, debian }, plan))
     const record = { fabric, bin, nodes }
     writeRecord(paths.record, record)
     await waitForNodes(record, 'registered')
+    await routePods(record)
     if (options.withWeir) {
       say('Deploying Weir')
       await deployWeir(record)
