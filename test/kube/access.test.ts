@@ -128,6 +128,23 @@ test('protobuf refused with 406: JSON from then on', async () => {
   )
 })
 
+for (const [watchList, how] of [
+  [false, 'refuses the request'],
+  ['late', 'says so in an event'],
+  ['ignored', 'does not know that it was asked'],
+] as const) {
+  test(`a server that cannot stream lists and ${how}: pages from then on`, async () => {
+    await using scene = await setScene({ watchList, timings: { answerMs: 100 } })
+    await scene.converged()
+    const pods = scene.server.requests.filter(({ plural }) => plural === 'pods')
+    assert.deepEqual(
+      pods.map(({ verb }) => verb),
+      ['watch', 'list', 'watch'],
+    )
+    assert.deepEqual(scene.source.health().errors, [])
+  })
+}
+
 test('Retry-After is kept', async () => {
   await using scene = await setScene({
     prepare: (server) => {

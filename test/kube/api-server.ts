@@ -23,10 +23,16 @@ export interface AskedFor {
   readonly authorization: string | undefined
 }
 
+/**
+ * Whether a watch may begin with a list: yes, refused with 422, refused by an event (an etcd that
+ * is too old), or not understood, so that nothing ends the first events.
+ */
+export type WatchList = boolean | 'late' | 'ignored'
+
 export interface ServerOptions {
   readonly tls?: { readonly key: string; readonly cert: string }
   readonly encodings?: readonly Encoding[]
-  readonly watchList?: boolean
+  readonly watchList?: WatchList
   /** Without it, requests are refused with 401. */
   readonly token?: string
   readonly port?: number
@@ -47,7 +53,7 @@ export type Mischief = (stream: Stream, bytes: Buffer) => void
 export class FakeApiServer {
   state = new ClusterState()
   encodings: readonly Encoding[]
-  watchList: boolean
+  watchList: WatchList
   token: string | undefined
   fault: ((request: AskedFor) => Fault | undefined) | undefined
   mischief: Mischief | undefined
@@ -218,6 +224,11 @@ export class FakeApiServer {
       response.end(encodeEvent(encoding, plural, { type: 'ERROR', object }))
       return
     }
+    if (isList && this.watchList === 'late') {
+      const object = { code: 500, message: 'etcd cannot tell how far it is' }
+      response.end(encodeEvent(encoding, plural, { type: 'ERROR', object }))
+      return
+    }
     const beginning = isList ? this.#initialEvents(stream) : Buffer.alloc(0)
     if (fault) {
       send(response, isList ? beginning : this.#bookmark(stream), fault)
@@ -237,7 +248,9 @@ export class FakeApiServer {
     const { plural, encoding } = stream
     const items = this.state.list(plural).map((item) => this.distort(item))
     const events = items.map((object) => encodeEvent(encoding, plural, { type: 'ADDED', object }))
-    return Buffer.concat([...events, this.#bookmark(stream, true)])
+    return Buffer.concat(
+      this.watchList === 'ignored' ? events : [...events, this.#bookmark(stream, true)],
+    )
   }
 
   #sendEvent(stream: OpenStream, { plural, type, object }: StoredEvent): void {

@@ -101,7 +101,7 @@ function protobufEventDecoder(kind: string): EventDecoder {
         const event = decodeMessage('WatchEvent', frame)
         const type = asEventType(event['type'])
         const { raw } = (event['object'] ?? {}) as { raw?: Uint8Array }
-        const envelope = openEnvelope(Buffer.from(raw ?? []))
+        const envelope = openEnvelope(asBuffer(raw))
         const message =
           type === 'ERROR'
             ? 'Status'
@@ -112,6 +112,11 @@ function protobufEventDecoder(kind: string): EventDecoder {
       }
     },
   }
+}
+
+/** The same bytes, not a copy. */
+function asBuffer(bytes: Uint8Array = new Uint8Array()): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 function expectKind(envelope: { kind: string }, kind: string): string {

@@ -13,6 +13,7 @@ import { Manner, NOT_UNDERSTOOD, NoWatchListError } from './manner.ts'
 import type { Resource } from './resources.ts'
 import { identify, type KindRows } from './rows.ts'
 import type { Timings } from './timings.ts'
+import { Turn } from './turn.ts'
 
 export interface ListWatchOptions {
   readonly resource: Resource
@@ -50,6 +51,7 @@ export class ListWatch {
   /** Of the cluster that the rows are from; undefined: not known. */
   #clusterUid: string | undefined
   #attempt = 0
+  readonly #turn = new Turn()
   readonly counts: Counts
 
   constructor(options: ListWatchOptions) {
@@ -119,6 +121,7 @@ export class ListWatch {
         this.counts.heard()
         for (const item of decoder.push(chunk)) {
           rows.put(identify(resource.kind.kind, item).key, item)
+          if (this.#turn.isOver) await this.#turn.next()
         }
       }
       const { resourceVersion, continueToken } = decoder.end()
@@ -169,7 +172,10 @@ export class ListWatch {
     try {
       for await (const chunk of answer.body) {
         this.counts.heard()
-        for (const event of decoder.push(chunk)) this.#handle(event)
+        for (const event of decoder.push(chunk)) {
+          this.#handle(event)
+          if (this.#turn.isOver) await this.#turn.next()
+        }
       }
     } catch (error) {
       const isListing = this.#resourceVersion === undefined
