@@ -40,3 +40,10 @@ export async function deployWeir(record: ClusterRecord): Promise<void> {
   const text = readFileSync(join(projectRoot(), 'deploy', 'weir.yaml'), 'utf8')
   await kubectl(record, ['apply', '-f', '-'], withSettings(text, CLUSTER_SETTINGS))
 }
+
+/** Applies CoreDNS; resolves once names are answered. */
+export async function deployDns(record: ClusterRecord): Promise<void> {
+  await kubectl(record, ['apply', '-f', join(projectRoot(), 'deploy/test-cluster/coredns.yaml')])
+  const wait = ['rollout', 'status', 'deployment/coredns', '-n', 'kube-system']
+  await kubectl(record, [...wait, '--timeout=50s'])
+}

@@ -8,6 +8,9 @@ export const WEIR_IMAGE = 'weir:0.1.0'
 /** The lab's pod program: server and client for looking whether pods talk. */
 export const POD_IMAGE = 'weir-pod:1'
 
+/** As deploy/test-cluster/coredns.yaml names it. */
+export const DNS_IMAGE = 'coredns:1.14.2'
+
 /** The name under which an image must be imported to be found by its short name. */
 export function fullName(image: string): string {
   return image.includes('/') ? image : `${PREFIX}/${image}`

@@ -1,11 +1,11 @@
 // The images of the cluster: the pause container, a pod to try things with, and Weir's own, put
 // together from the same packages and files as by the Dockerfile's last stage.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { builtProgram, projectRoot } from '../lab/paths.ts'
 import { run } from '../lab/run.ts'
 import { packImage } from './image.ts'
-import { fullName, PAUSE_IMAGE, POD_IMAGE, WEIR_IMAGE } from './image-names.ts'
+import { DNS_IMAGE, fullName, PAUSE_IMAGE, POD_IMAGE, WEIR_IMAGE } from './image-names.ts'
 import { unpackPackages } from './packages.ts'
 
 /** The Dockerfile's `apt-get install`, and what its base image holds of it. */
@@ -14,18 +14,20 @@ const WEIR_PACKAGES = [
   'busybox-static',
 ]
 
-/** Writes all images into the directory, each as NAME.tar. */
-export async function packImages(cache: string, images: string): Promise<void> {
+/** Writes all images into the directory, each as NAME.tar. `coredns` is a path. */
+export async function packImages(cache: string, images: string, coredns: string): Promise<void> {
   mkdirSync(images, { recursive: true })
-  await packProgram(images, PAUSE_IMAGE, 'weir-init')
-  await packProgram(images, fullName(POD_IMAGE), 'weir-pod')
+  await packProgram(images, PAUSE_IMAGE, builtProgram('weir-init'))
+  await packProgram(images, fullName(POD_IMAGE), builtProgram('weir-pod'))
+  await packProgram(images, fullName(DNS_IMAGE), coredns)
   await packWeir(cache, images)
 }
 
 /** An image of one static program. */
-async function packProgram(images: string, name: string, program: string): Promise<void> {
+async function packProgram(images: string, name: string, path: string): Promise<void> {
+  const program = basename(path)
   const root = join(images, `${program}.root`)
-  copyInto(root, { [builtProgram(program)]: program })
+  copyInto(root, { [path]: program })
   await packImage({ name, root, entrypoint: [`/${program}`] }, join(images, `${program}.tar`))
   rmSync(root, { recursive: true })
 }

@@ -3,9 +3,9 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { waitUntil } from '../lab/processes.ts'
-import { buildKubernetes, buildOther, ETCD } from './build.ts'
+import { buildKubernetes, buildOther, COREDNS, ETCD } from './build.ts'
 import { startControlPlane } from './control-plane.ts'
-import { deployWeir } from './deploy.ts'
+import { deployDns, deployWeir } from './deploy.ts'
 import { down } from './down.ts'
 import { makeFabric, routePods } from './fabric.ts'
 import { packImages } from './images.ts'
@@ -38,11 +38,12 @@ export async function up(options: UpOptions): Promise<ClusterRecord> {
   const cache = cacheDirectory()
   const bin = await buildKubernetes(cache, say)
   const etcd = await buildOther(cache, say, ETCD)
+  const coredns = await buildOther(cache, say, COREDNS)
   const debian = await unpackPackages(cache, NODE_PACKAGES)
   mkdirSync(paths.directory, { recursive: true, mode: 0o700 })
   try {
     say('Packing images')
-    await packImages(cache, paths.images)
+    await packImages(cache, paths.images, coredns)
     await makePki(
       paths.pki,
       plans.map(({ name }) => name),
@@ -61,6 +62,8 @@ export async function up(options: UpOptions): Promise<ClusterRecord> {
       say('Deploying Weir')
       await deployWeir(record)
       await waitForNodes(record, 'ready')
+      say('Deploying CoreDNS')
+      await deployDns(record)
     }
     return record
   } catch (error) {
