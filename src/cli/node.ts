@@ -1,25 +1,20 @@
 // `weir node`: the cluster's nodes, and how this one reaches each.
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import type { NodeView } from '../api/node-view.ts'
-import { readAgent } from './agent.ts'
 import { printDifferences } from './differences.ts'
-import { printJson, printTable } from './output.ts'
-import { addTargetOptions, findTarget, type TargetOptions } from './target.ts'
+import { printTable } from './output.ts'
+import { viewCommand } from './views.ts'
 
 export function nodeCommand(): Command {
-  const command = new Command('node').description('nodes and the ways to them')
-  const list = command
-    .command('list')
-    .description('every node, with its podCIDRs, routing and drift')
-    .action(async (_options, self: Command) => {
-      const options = self.optsWithGlobals<TargetOptions>()
-      const { socket } = await findTarget(options)
-      const views = await readAgent<NodeView[]>(socket, '/v1/nodes')
-      if (options.json) printJson(views)
-      else printViews(views)
-    })
-  addTargetOptions(list)
-  return command
+  return viewCommand<NodeView>({
+    name: 'node',
+    description: 'nodes and the ways to them',
+    path: '/v1/nodes',
+    list: {
+      description: 'every node, with its podCIDRs, routing and drift',
+      print: printViews,
+    },
+  })
 }
 
 function printViews(views: readonly NodeView[]): void {
