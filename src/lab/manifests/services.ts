@@ -103,7 +103,7 @@ function planService(
     families,
     clusterIps,
     selector: stringsOf(spec, 'selector'),
-    ports: listOf(spec, 'ports').flatMap((port) => planPort(port, notes)),
+    ports: listOf(spec, 'ports').flatMap((port, at) => planPort(object, port, at, notes)),
   }
 }
 
@@ -118,16 +118,18 @@ function withoutDefaults(spec: Fields): Fields {
   }
 }
 
-function planPort(port: Fields, notes: Notes): PlannedPort[] {
+function planPort(object: KubeObject, port: Fields, at: number, notes: Notes): PlannedPort[] {
   notes.unknownFields('Service.spec.ports', port, PORT_FIELDS)
-  const number = Number(port['port'])
+  const number = portNumber(object, `spec.ports[${at}].port`, port['port'])
   const protocol = String(port['protocol'] ?? 'TCP')
   if (protocol !== 'TCP' && protocol !== 'UDP') {
     notes.add(`Service port of protocol ${protocol}`)
     return []
   }
   const target = port['targetPort'] ?? number
-  const targetPort = /^\d+$/.test(String(target)) ? Number(target) : String(target)
+  const targetPort = /^\d+$/.test(String(target))
+    ? portNumber(object, `spec.ports[${at}].targetPort`, target)
+    : String(target)
   return [{ name: String(port['name'] ?? ''), port: number, protocol, targetPort }]
 }
 
@@ -137,7 +139,25 @@ function askedAddresses(object: KubeObject): Address[] {
   const texts = [spec['clusterIP'], ...several].filter(
     (text) => typeof text === 'string' && text !== '' && text !== 'None',
   )
-  return [...new Set(texts.map((text) => parseAddress(String(text))))]
+  return [...new Set(texts.map((text) => address(object, String(text))))]
+}
+
+function address(object: KubeObject, text: string): Address {
+  try {
+    return parseAddress(text)
+  } catch {
+    return refuse(object, `spec.clusterIP "${text}" is not an IPv4 or IPv6 address`)
+  }
+}
+
+function portNumber(object: KubeObject, field: string, value: unknown): number {
+  const port = Number(value)
+  if (Number.isInteger(port) && port >= 1 && port <= 65535) return port
+  return refuse(object, `${field} is ${JSON.stringify(value)}; give it a number from 1 to 65535`)
+}
+
+function refuse({ source, namespace, name }: KubeObject, fault: string): never {
+  throw new Error(`Cannot use Service ${namespace}/${name} (${source}): ${fault}`)
 }
 
 /** ipFamilies and ipFamilyPolicy as Kubernetes reads them, within what the lab has. */
