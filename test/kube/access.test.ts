@@ -53,7 +53,7 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-test('a token that rotates is read again, over TLS with the authority of the kubeconfig', async () => {
+test('a token that rotates is read again, over TLS by the authority of a kubeconfig', async () => {
   writeFileSync(path('token'), 'first\n')
   const tls = certificate('ca')
   const port = await freePort()
@@ -97,7 +97,7 @@ test('a server with a foreign certificate is not believed, and tried again', asy
   await scene.converged()
 })
 
-test('several addresses: the next is tried when one is away, and the status says which', async () => {
+test('several addresses: the next one when one is away, and the status says which', async () => {
   const second = await FakeApiServer.listen()
   const gone = `http://127.0.0.1:${await freePort()}`
   const apiServers = [gone, second.url]
@@ -191,7 +191,7 @@ test('a restart without API server begins with the own Node, and prunes nothing'
   }
 })
 
-test('a Node that is deleted is forgotten; one that is damaged on disk is passed over', async () => {
+test('a deleted Node is forgotten; one that is damaged on disk is passed over', async () => {
   const stateDir = mkdtempSync(join(tmpdir(), 'weir-state-'))
   const file = join(stateDir, 'own-node.json')
   try {

@@ -5,15 +5,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { type ApiObject, ClusterState, type StoredEvent } from './cluster-state.ts'
+import { type Fault, type Mischief, OpenStream, send } from './streams.ts'
 import { CONTENT_TYPE, type Encoding, encodeEvent, encodeList, encodeStatus } from './wire.ts'
 
 export type Verb = 'list' | 'watch' | 'look'
-
-/** `cut` and `end` send only so many bytes; `cut` resets the connection, `end` ends as if whole. */
-export type Fault =
-  | { readonly kind: 'status'; readonly status: number; readonly retryAfter?: number }
-  | { readonly kind: 'reset' | 'silent' | 'garbage' }
-  | { readonly kind: 'cut' | 'end'; readonly bytes: number }
 
 export interface AskedFor {
   readonly verb: Verb
@@ -37,18 +32,6 @@ export interface ServerOptions {
   readonly token?: string
   readonly port?: number
 }
-
-/** A watch as mischief sees it. */
-export interface Stream {
-  readonly plural: string
-  readonly encoding: Encoding
-  write(bytes: Buffer): void
-  /** Ends it as if all were said. */
-  end(): void
-}
-
-/** Called for every event in place of writing it. */
-export type Mischief = (stream: Stream, bytes: Buffer) => void
 
 export class FakeApiServer {
   state = new ClusterState()
@@ -231,7 +214,7 @@ export class FakeApiServer {
     }
     const beginning = isList ? this.#initialEvents(stream) : Buffer.alloc(0)
     if (fault) {
-      send(response, isList ? beginning : this.#bookmark(stream), fault)
+      send(response, Buffer.concat([beginning, this.#history(stream, from)]), fault)
       return
     }
     response.write(beginning)
@@ -253,6 +236,17 @@ export class FakeApiServer {
     )
   }
 
+  /** What a watch from this version has missed. */
+  #history({ plural, encoding }: OpenStream, from: number): Buffer {
+    const missed = this.state.history.filter((each) => each.plural === plural)
+    const events = missed.filter(({ revision }) => revision > from)
+    return Buffer.concat(
+      events.map(({ type, object }) =>
+        encodeEvent(encoding, plural, { type, object: this.distort(object) }),
+      ),
+    )
+  }
+
   #sendEvent(stream: OpenStream, { plural, type, object }: StoredEvent): void {
     if (plural !== stream.plural) return
     const sent = { type, object: this.distort(object) }
@@ -264,42 +258,13 @@ export class FakeApiServer {
     else stream.write(bytes)
   }
 
-  #bookmark({ encoding, plural }: Stream, isEnd = false): Buffer {
+  #bookmark({ encoding, plural }: OpenStream, isEnd = false): Buffer {
     const annotations = isEnd ? { 'k8s.io/initial-events-end': 'true' } : {}
     const metadata = { resourceVersion: String(this.state.revision), annotations }
     return encodeEvent(encoding, plural, { type: 'BOOKMARK', object: { metadata } })
   }
 }
 
-class OpenStream implements Stream {
-  readonly plural: string
-  readonly encoding: Encoding
-  readonly #response: ServerResponse
-  unsubscribe: () => void = () => {}
-
-  constructor(plural: string, encoding: Encoding, response: ServerResponse) {
-    this.plural = plural
-    this.encoding = encoding
-    this.#response = response
-  }
-
-  write(bytes: Buffer): void {
-    if (!this.#response.writableEnded) this.#response.write(bytes)
-  }
-
-  end(): void {
-    this.#response.end()
-  }
-}
-
 function isKubeSystem({ metadata }: ApiObject): boolean {
   return metadata.name === 'kube-system'
-}
-
-/** Everything, or the part that the fault leaves. */
-function send(response: ServerResponse, bytes: Buffer, fault: Fault | undefined): void {
-  if (fault?.kind === 'end') response.end(bytes.subarray(0, fault.bytes))
-  else if (fault?.kind === 'cut') {
-    response.write(bytes.subarray(0, fault.bytes), () => response.socket?.resetAndDestroy())
-  } else response.end(bytes)
 }

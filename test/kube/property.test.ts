@@ -3,9 +3,10 @@
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { below, fuzzSeed, pick, randomFrom } from '../support/random.ts'
-import type { FakeApiServer, Fault, Mischief, Stream } from './api-server.ts'
+import type { FakeApiServer } from './api-server.ts'
 import { ClusterState } from './cluster-state.ts'
 import { node, pod, populate, service, setScene, slice } from './scene.ts'
+import type { Fault, Mischief, Stream } from './streams.ts'
 
 const ROUNDS = 8
 const STEPS = 60

@@ -1,5 +1,5 @@
-// Requests to the API server, all GET, answers as streams. It knows several addresses and stays with
-// the one that answers; it reads credentials again and again, because tokens and certificates
+// Requests to the API server, all GET, answers as streams. It knows several addresses and stays
+// with the one that answers; it reads credentials again and again, because tokens and certificates
 // rotate; it never waits without end. It does not retry: that is the loop's.
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'

@@ -1,5 +1,5 @@
-// How an API server wants to be asked about one kind, learnt from what it refuses: protobuf or JSON,
-// lists streamed or in pages.
+// How an API server wants to be asked about one kind, learnt from what it refuses: protobuf or
+// JSON, lists streamed or in pages.
 import type { Logger } from 'pino'
 import type { Encoding } from './decoder.ts'
 import { GarbledError, ResponseError } from './errors.ts'

@@ -72,7 +72,7 @@ test('settings come first, then the kubelet, then the environment', async () => 
   assert.equal(both.authorization, 'Bearer mine')
 })
 
-test("the kubelet's file gives address and authority, the service account the credentials", async () => {
+test("the kubelet's file gives the address, the service account the credentials", async () => {
   writeFileSync(path('k.crt'), 'kubelet-ca')
   writeKubeconfig('kubelet.conf', {
     cluster: { 'certificate-authority': 'k.crt', 'tls-server-name': 'kubernetes' },
@@ -100,7 +100,7 @@ test("--api-server goes with the service account, or with the kubelet's credenti
   assert.equal(withAccount.authorization, 'Bearer account-token')
 })
 
-test('IPv6 in the environment, a password, and no verification where that is asked for', async () => {
+test('IPv6 in the environment, a password, no verification if so asked', async () => {
   const env = { KUBERNETES_SERVICE_HOST: 'fd00::1' }
   assert.deepEqual((await read({ env })).servers, ['https://[fd00::1]:443'])
   const kubeconfig = writeKubeconfig('mine', {
