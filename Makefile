@@ -15,10 +15,10 @@ COMMANDS := clang-19 clang-format-19 gcc make ip sysctl node npm
 HEADERS := bpf/libbpf.h jansson.h
 
 .PHONY: help lab test build generate check bench ok clean tools modules native object
-.PHONY: cluster cluster-down
+.PHONY: cluster cluster-down e2e
 
 help: ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 21
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 21
 
 lab: build ## build, then two nodes on this machine: demo, checks, and away again (root)
 	$(NODE) dist/cli/main.js lab demo
@@ -30,6 +30,9 @@ cluster: build ## a real Kubernetes on this machine with Weir as its network (ro
 
 cluster-down: build ## remove the cluster, also after a crash (root)
 	$(NODE) dist/cli/main.js cluster down
+
+e2e: build ## Kubernetes' own network tests against the cluster; FOCUS='Services should' (root)
+	$(NODE) dist/cli/main.js cluster e2e $(if $(FOCUS),--focus '$(FOCUS)')
 
 deploy/weir.yaml: $(filter-out deploy/weir.yaml,$(wildcard deploy/*.yaml)) | modules
 	$(NODE) src/cluster/render.ts deploy

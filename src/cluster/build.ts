@@ -18,6 +18,30 @@ export const PROGRAMS = {
 /** Images of Kubernetes' tests. */
 export const TEST_PROGRAMS = { agnhost: 'test/images/agnhost' } as const
 
+/** Builds Kubernetes' tests and their runner; the directory of the programs. */
+export async function buildTests(cache: string, say: (line: string) => void): Promise<string> {
+  const bin = await buildKubernetes(cache, say, TEST_PROGRAMS)
+  const { module } = kubernetesCache(cache)
+  const suite = join(bin, 'e2e.test')
+  if (!existsSync(suite)) {
+    say(`Building e2e.test ${KUBERNETES_VERSION}, once`)
+    const args = ['test', '-c', '-vet=off', '-trimpath', '-ldflags', linkerFlags()]
+    await go('build e2e.test', module, [
+      ...args,
+      '-o',
+      `${suite}.new`,
+      'k8s.io/kubernetes/test/e2e',
+    ])
+    renameSync(`${suite}.new`, suite)
+  }
+  const runner = join(bin, 'ginkgo')
+  if (!existsSync(runner)) {
+    const args = ['build', '-trimpath', '-o', runner, 'github.com/onsi/ginkgo/v2/ginkgo']
+    await go('build ginkgo', module, args)
+  }
+  return bin
+}
+
 /** A program of a module of its own, whose go.mod needs no repeating. */
 export interface OtherProgram {
   readonly name: string

@@ -1,9 +1,11 @@
 // `weir cluster`: a real Kubernetes on this machine.
 import { spawn } from 'node:child_process'
+import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { exitOf } from '../lab/place.ts'
 import { cgroupsOf, inFabric, inNode, placedCommand } from './daemons.ts'
 import { down } from './down.ts'
+import { e2e } from './e2e.ts'
 import { kubectl } from './kubectl.ts'
 import { clusterPaths } from './paths.ts'
 import { readRecord } from './record.ts'
@@ -13,6 +15,13 @@ interface UpFlags {
   readonly nodes: string
   readonly weir: boolean
   readonly keep?: boolean
+}
+
+interface E2eFlags {
+  readonly focus: string
+  readonly skip: string
+  readonly processes: string
+  readonly reports: string
 }
 
 /** The `cluster` command with its subcommands. */
@@ -49,6 +58,17 @@ export function clusterCommand(): Command {
     .argument('<command...>', 'after --')
     .action(async (target: string, command: string[]) => {
       process.exitCode = await execOn(target, command)
+    })
+  cluster
+    .command('e2e')
+    .description("run Kubernetes' own tests against the cluster")
+    .option('--focus <pattern>', 'tests to run', '\\[sig-network\\].*\\[Conformance\\]')
+    .option('--skip <pattern>', 'tests to leave out', '\\[Disruptive\\]')
+    .option('--processes <count>', 'tests at a time', '2')
+    .option('--reports <dir>', 'directory of the JUnit report', '/tmp/weir-e2e')
+    .action(async ({ focus, skip, processes, reports }: E2eFlags) => {
+      const options = { focus, skip, processes: Number(processes), reports: resolve(reports) }
+      process.exitCode = await e2e({ ...options, say: console.log })
     })
   return cluster
 }

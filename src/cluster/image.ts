@@ -6,11 +6,13 @@ import { dirname, join } from 'node:path'
 import { run } from '../lab/run.ts'
 
 export interface Image {
-  /** With registry and tag, as the runtime looks for it. */
-  readonly name: string
+  /** With registry and tag, as the runtime looks for it; one image may have several. */
+  readonly names: readonly string[]
   /** The root file system. */
   readonly root: string
   readonly entrypoint: readonly string[]
+  /** Arguments when a pod gives none. */
+  readonly command?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
   readonly workingDirectory?: string
 }
@@ -37,13 +39,15 @@ export async function packImage(image: Image, archive: string): Promise<void> {
     config,
     layers: [layer],
   })
-  const annotations = { 'io.containerd.image.name': image.name }
-  const index = { schemaVersion: 2, manifests: [{ ...manifest, annotations }] }
+  const manifests = image.names.map((name) => {
+    return { ...manifest, annotations: { 'io.containerd.image.name': name } }
+  })
+  const index = { schemaVersion: 2, manifests }
   writeFileSync(join(work, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
   writeFileSync(join(work, 'index.json'), JSON.stringify(index))
   mkdirSync(dirname(archive), { recursive: true })
   const files = ['oci-layout', 'index.json', 'blobs']
-  await run(`pack ${image.name}`, 'tar', ['-cf', `${archive}.new`, '-C', work, ...files])
+  await run(`pack ${image.names[0]}`, 'tar', ['-cf', `${archive}.new`, '-C', work, ...files])
   rmSync(work, { recursive: true })
   renameSync(`${archive}.new`, archive)
 }
@@ -69,12 +73,13 @@ function writeBlob(blobs: string, mediaType: string, content: object): Blob {
 }
 
 function configOf(image: Image, layer: Blob): object {
-  const { entrypoint, environment = {}, workingDirectory = '/' } = image
+  const { entrypoint, command = [], environment = {}, workingDirectory = '/' } = image
   return {
     architecture: 'amd64',
     os: 'linux',
     config: {
       Entrypoint: entrypoint,
+      Cmd: command,
       Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
       WorkingDir: workingDirectory,
     },

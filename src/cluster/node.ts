@@ -126,10 +126,10 @@ function ctr(): string {
   return join(NODE_PATHS.debian, 'usr/bin/ctr')
 }
 
-/** Imports every image of the cluster's directory that the node can see. */
-export async function importImages(images: string, pid: number): Promise<void> {
+/** Imports every archive of a directory, which the node sees below its own by `part`. */
+export async function importImages(images: string, pid: number, part = ''): Promise<void> {
   for (const file of readdirSync(images).filter((name) => name.endsWith('.tar'))) {
-    const command = [ctr(), '-n', 'k8s.io', 'images', 'import', join(NODE_PATHS.images, file)]
+    const command = [ctr(), '-n', 'k8s.io', 'images', 'import', join(NODE_PATHS.images, part, file)]
     const { code, stderr, stdout } = await runInside(inNode(pid), command)
     if (code !== 0) throw new Error(`Cannot import ${file}: ${stderr.trim() || stdout.trim()}`)
   }

@@ -37,3 +37,11 @@ export async function unpackPackages(cache: string, names: readonly string[]): P
   renameSync(building, root)
   return root
 }
+
+/** The packages and everything that they depend on, sorted. */
+export async function withDependencies(names: readonly string[]): Promise<string[]> {
+  const left = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances']
+  const flags = ['depends', '--recurse', ...left.map((each) => `--no-${each}`)]
+  const text = await run('find dependencies', 'apt-cache', [...flags, ...names])
+  return [...new Set(text.split('\n').filter((line) => /^[a-z0-9]/.test(line)))].sort()
+}

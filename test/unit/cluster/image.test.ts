@@ -14,7 +14,10 @@ async function pack(directory: string): Promise<string> {
   mkdirSync(join(root, 'bin'), { recursive: true })
   writeFileSync(join(root, 'bin', 'program'), 'text', { mode: 0o755 })
   const archive = join(directory, 'image.tar')
-  await packImage({ name: 'weir.test/image:1', root, entrypoint: ['/bin/program'] }, archive)
+  await packImage(
+    { names: ['weir.test/image:1', 'weir.test/other:1'], root, entrypoint: ['/bin/program'] },
+    archive,
+  )
   return archive
 }
 
@@ -32,7 +35,9 @@ test('packImage() names every blob by its digest', async () => {
     const readBlob = ({ digest }: { digest: string }) =>
       JSON.parse(readFileSync(join(blobs, digest.replace('sha256:', '')), 'utf8'))
     const index = JSON.parse(readFileSync(join(directory, 'index.json'), 'utf8'))
-    const [entry] = index.manifests
+    const [entry, other] = index.manifests
+    assert.equal(other.annotations['io.containerd.image.name'], 'weir.test/other:1')
+    assert.equal(other.digest, entry.digest)
     assert.equal(entry.annotations['io.containerd.image.name'], 'weir.test/image:1')
     const manifest = readBlob(entry)
     const config = readBlob(manifest.config)
