@@ -23,13 +23,9 @@ export interface E2eOptions {
   readonly say: (line: string) => void
 }
 
-/** Names that the tests of 1.36 ask for, of images that hold agnhost and tools. */
-const TOOLS_IMAGES = [
-  'registry.k8s.io/e2e-test-images/agnhost:2.63.0',
-  'registry.k8s.io/e2e-test-images/glibc-dns-testing:2.0.0',
-  'registry.k8s.io/build-image/distroless-iptables:v0.9.3',
-]
-const PAUSE_IMAGES = ['registry.k8s.io/pause:3.10.2']
+/** Images that the tests ask for and that agnhost with tools stands in for; and those that wait. */
+const TOOLS_IMAGES = ['agnhost', 'glibc-dns-testing', 'distroless-iptables']
+const PAUSE_IMAGES = ['pause']
 
 /** What the tests run inside agnhost's image. */
 const TOOLS = [
@@ -44,7 +40,7 @@ export async function e2e(options: E2eOptions): Promise<number> {
   const images = join(clusterPaths().images, 'e2e')
   if (!existsSync(images)) {
     options.say('Packing the images of the tests')
-    await packTestImages(join(bin, 'agnhost'), images)
+    await packTestImages(bin, images)
     for (const { pid } of record.nodes) await importImages(images, pid, 'e2e')
   }
   mkdirSync(options.reports, { recursive: true })
@@ -59,14 +55,20 @@ export async function e2e(options: E2eOptions): Promise<number> {
   return exitOf(spawn(join(bin, 'ginkgo'), args, { stdio: 'inherit' }))
 }
 
-async function packTestImages(agnhost: string, images: string): Promise<void> {
+async function packTestImages(bin: string, images: string): Promise<void> {
+  const listed = await run('list images', join(bin, 'e2e.test'), ['--list-images'])
   mkdirSync(images, { recursive: true })
   const packages = await unpackPackages(cacheDirectory(), await withDependencies(TOOLS))
   const root = join(images, 'tools.root')
   await run('copy packages', 'cp', ['-a', packages, root])
-  cpSync(agnhost, join(root, 'agnhost'))
+  cpSync(join(bin, 'agnhost'), join(root, 'agnhost'))
   finishPackages(root)
-  const tools = { names: TOOLS_IMAGES, root, entrypoint: ['/agnhost'], command: ['pause'] }
+  const tools = {
+    names: imagesNamed(listed, TOOLS_IMAGES),
+    root,
+    entrypoint: ['/agnhost'],
+    command: ['pause'],
+  }
   const environment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
   await packImage({ ...tools, environment }, join(images, 'tools.tar'))
   rmSync(root, { recursive: true })
@@ -74,8 +76,15 @@ async function packTestImages(agnhost: string, images: string): Promise<void> {
   mkdirSync(pause)
   cpSync(builtProgram('weir-init'), join(pause, 'pause'))
   const archive = join(images, 'pause.tar')
-  await packImage({ names: PAUSE_IMAGES, root: pause, entrypoint: ['/pause'] }, archive)
+  const names = imagesNamed(listed, PAUSE_IMAGES)
+  await packImage({ names, root: pause, entrypoint: ['/pause'] }, archive)
   rmSync(pause, { recursive: true })
+}
+
+/** The full names, with registry and tag, of images by their last part. Pure. */
+export function imagesNamed(listed: string, wanted: readonly string[]): string[] {
+  const names = listed.split('\n').map((line) => line.trim())
+  return names.filter((name) => wanted.some((each) => name.includes(`/${each}:`)))
 }
 
 /** What the packages' scripts would have done, had they been installed. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { moduleText } from '../../../src/cluster/build.ts'
 import { placedCommand } from '../../../src/cluster/daemons.ts'
+import { imagesNamed } from '../../../src/cluster/e2e.ts'
 import { containerdConfig, kubeletConfig } from '../../../src/cluster/node-config.ts'
 import { nodeScript } from '../../../src/cluster/node-root.ts'
 import { cacheDirectory } from '../../../src/cluster/paths.ts'
@@ -101,4 +102,10 @@ test('placedCommand() joins every cgroup before it enters anything', async () =>
 test('WEIR_CACHE moves the cache', () => {
   assert.equal(cacheDirectory({ WEIR_CACHE: '/somewhere' }), '/somewhere')
   assert.match(cacheDirectory({}), /\.cache\/weir$/)
+})
+
+test('imagesNamed() finds images by the last part of their name', () => {
+  const listed =
+    'reg.test/a/agnhost:2\nreg.test/agnhost:1\nreg.test/b/agnhost-old:1\nreg.test/pause:3\n'
+  assert.deepEqual(imagesNamed(listed, ['agnhost']), ['reg.test/a/agnhost:2', 'reg.test/agnhost:1'])
 })
