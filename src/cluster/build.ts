@@ -42,6 +42,12 @@ export async function buildTests(cache: string, say: (line: string) => void): Pr
   return bin
 }
 
+/** Directory of Kubernetes' sources, as the module cache has them. */
+export async function kubernetesSources(cache: string): Promise<string> {
+  const args = ['list', '-m', '-f', '{{.Dir}}', 'k8s.io/kubernetes']
+  return (await go('find the sources', kubernetesCache(cache).module, args)).trim()
+}
+
 /** A program of a module of its own, whose go.mod needs no repeating. */
 export interface OtherProgram {
   readonly name: string

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { builtProgram } from '../lab/paths.ts'
 import { exitOf } from '../lab/place.ts'
 import { run } from '../lab/run.ts'
-import { buildTests } from './build.ts'
+import { buildOther, buildTests, COREDNS, kubernetesSources } from './build.ts'
 import { packImage } from './image.ts'
 import { importImages } from './node.ts'
 import { unpackPackages, withDependencies } from './packages.ts'
@@ -61,7 +61,7 @@ async function packTestImages(bin: string, images: string): Promise<void> {
   const packages = await unpackPackages(cacheDirectory(), await withDependencies(TOOLS))
   const root = join(images, 'tools.root')
   await run('copy packages', 'cp', ['-a', packages, root])
-  cpSync(join(bin, 'agnhost'), join(root, 'agnhost'))
+  await addAgnhost(root, bin)
   finishPackages(root)
   const tools = {
     names: imagesNamed(listed, TOOLS_IMAGES),
@@ -79,6 +79,18 @@ async function packTestImages(bin: string, images: string): Promise<void> {
   const names = imagesNamed(listed, PAUSE_IMAGES)
   await packImage({ names, root: pause, entrypoint: ['/pause'] }, archive)
   rmSync(pause, { recursive: true })
+}
+
+/** As its own Dockerfile does. */
+async function addAgnhost(root: string, bin: string): Promise<void> {
+  cpSync(join(bin, 'agnhost'), join(root, 'agnhost'))
+  symlinkSync('agnhost', join(root, 'agnhost-2'))
+  cpSync(await buildOther(cacheDirectory(), () => {}, COREDNS), join(root, 'coredns'))
+  mkdirSync(join(root, 'uploads'))
+  const sources = await kubernetesSources(cacheDirectory())
+  for (const file of ['localhost.crt', 'localhost.key']) {
+    cpSync(join(sources, 'test/images/agnhost/porter', file), join(root, file))
+  }
 }
 
 /** The full names, with registry and tag, of images by their last part. Pure. */

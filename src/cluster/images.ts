@@ -1,5 +1,5 @@
-// The images of the cluster: the pause container, a pod to try things with, and Weir's own, put
-// together from the same packages and files as by the Dockerfile's last stage.
+// The images of the cluster: the pause container, a pod to try things with, CoreDNS, and Weir's
+// own: the files of the Dockerfile's last stage, and of Debian the libraries that they need.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { builtProgram, projectRoot } from '../lab/paths.ts'
@@ -8,7 +8,7 @@ import { packImage } from './image.ts'
 import { DNS_IMAGE, fullName, PAUSE_IMAGE, POD_IMAGE, WEIR_IMAGE } from './image-names.ts'
 import { unpackPackages } from './packages.ts'
 
-/** The Dockerfile's `apt-get install`, and what its base image holds of it. */
+/** Libraries of Node and libweir.so; busybox is for `env`, `sh` and people. */
 const WEIR_PACKAGES = [
   ...['base-files', 'libc6', 'libgcc-s1', 'libstdc++6', 'zlib1g', 'libelf1', 'libbpf1'],
   'busybox-static',

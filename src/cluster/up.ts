@@ -2,6 +2,7 @@
 // Weir from deploy/. What fails halfway is taken down again, its logs told.
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { listMounts } from '../lab/mounts.ts'
 import { waitUntil } from '../lab/processes.ts'
 import { buildKubernetes, buildOther, COREDNS, ETCD } from './build.ts'
 import { startControlPlane } from './control-plane.ts'
@@ -12,7 +13,7 @@ import { packImages } from './images.ts'
 import { kubectl } from './kubectl.ts'
 import { startNode } from './node.ts'
 import { NODE_PACKAGES, unpackPackages } from './packages.ts'
-import { cacheDirectory, clusterPaths } from './paths.ts'
+import { CONTROLLERS, cacheDirectory, clusterPaths } from './paths.ts'
 import { makePki } from './pki.ts'
 import { type ClusterRecord, type NodeRecord, writeRecord } from './record.ts'
 import { planNodes } from './spec.ts'
@@ -34,6 +35,7 @@ export async function up(options: UpOptions): Promise<ClusterRecord> {
   if (existsSync(paths.directory)) {
     throw new Error('Cannot build a cluster: there is one (weir cluster down)')
   }
+  checkControllers()
   const plans = planNodes(options.nodes)
   const cache = cacheDirectory()
   const bin = await buildKubernetes(cache, say)
@@ -70,6 +72,17 @@ export async function up(options: UpOptions): Promise<ClusterRecord> {
     if (!options.keep) await down()
     throw error
   }
+}
+
+/** On a machine with version 2 alone these directories would be cgroups of version 2. */
+function checkControllers(): void {
+  const mounts = listMounts().filter(({ type }) => type === 'cgroup')
+  const missing = CONTROLLERS.filter((each) => {
+    return !mounts.some(({ target }) => target === `/sys/fs/cgroup/${each}`)
+  })
+  if (missing.length === 0) return
+  const list = missing.join(', ')
+  throw new Error(`Cannot build a cluster: cgroup version 1 is not mounted for ${list}`)
 }
 
 async function waitForNodes(record: ClusterRecord, state: 'registered' | 'ready'): Promise<void> {
