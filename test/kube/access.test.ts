@@ -61,7 +61,9 @@ test('a token that rotates is read again, over TLS by the authority of a kubecon
     tokenFile: 'token',
   })
   const access = { apiServers: [], kubeconfig }
-  await using scene = await setScene({ tls, token: 'first', port, access })
+  // So long that only the refusal can be the reason to read it again.
+  const timings = { rereadMs: 600_000 }
+  await using scene = await setScene({ tls, token: 'first', port, access, timings })
   await scene.converged()
   assert.equal(
     scene.source.health().location,

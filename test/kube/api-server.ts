@@ -43,6 +43,8 @@ export class FakeApiServer {
   /** Called before an object is written: what it gives back is sent in its place. */
   distort: (object: ApiObject) => object = (object) => object
   pageSize = 500
+  /** A version that is too old is refused with 410, and not by an event. */
+  refusesTooOld = false
   readonly requests: AskedFor[] = []
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -199,6 +201,10 @@ export class FakeApiServer {
     }
     const from = isList ? this.state.revision : Number(query.get('resourceVersion'))
     const state = this.state
+    if (!isList && this.refusesTooOld && from < state.compactedAt) {
+      this.#refuse(response, asked, 410)
+      return
+    }
     response.writeHead(200, { 'content-type': `${CONTENT_TYPE[encoding]};stream=watch` })
     response.flushHeaders()
     const stream = new OpenStream(plural, encoding, response)

@@ -96,18 +96,36 @@ for (const [name, way] of WAYS) {
       )
     })
 
-    test('lists anew after 410, also between list and watch', async () => {
+    for (const how of ['an event', 'the answer'] as const) {
+      test(`lists anew after 410 in ${how}, also between list and watch`, async () => {
+        const prepare: SceneOptions['prepare'] = (server) => {
+          server.refusesTooOld = how === 'the answer'
+          server.failNext('watch', 'pods', { kind: 'status', status: 410 })
+        }
+        await using scene = await setScene({ ...way, prepare })
+        await scene.converged()
+        await scene.server.close()
+        change(scene)
+        scene.server.state.compact()
+        await scene.server.open()
+        await scene.converged()
+        assert.ok(scene.source.health().kinds?.every(({ relists }) => relists >= 1))
+      })
+    }
+
+    test('begins to page anew after 410 in the middle', async () => {
       const prepare: SceneOptions['prepare'] = (server) => {
-        server.failNext('watch', 'pods', { kind: 'status', status: 410 })
+        server.pageSize = 2
+        let pages = 0
+        server.fault = ({ query }) => {
+          if (!query.has('continue') || ++pages !== 2) return undefined
+          server.state.delete('pods', 'default/pod-1')
+          server.state.compact()
+          return undefined
+        }
       }
       await using scene = await setScene({ ...way, prepare })
       await scene.converged()
-      await scene.server.close()
-      change(scene)
-      scene.server.state.compact()
-      await scene.server.open()
-      await scene.converged()
-      assert.ok(scene.source.health().kinds?.every(({ relists }) => relists >= 1))
     })
 
     test('never passes over what it cannot read: counts it and lists anew', async () => {
@@ -130,6 +148,8 @@ for (const [name, way] of WAYS) {
       )
       change(scene)
       await scene.converged()
+      const services = scene.source.health().kinds?.find(({ kind }) => kind === 'Service')
+      assert.equal(services?.relists, 1)
     })
 
     test('duplicate and reordered events converge', async () => {
@@ -151,6 +171,20 @@ for (const [name, way] of WAYS) {
       }
       scene.server.mischief = undefined
       scene.server.dropConnections()
+      await scene.converged()
+    })
+
+    test('an older event that comes last does not stay', async () => {
+      await using scene = await setScene(way)
+      await scene.converged()
+      let first: Buffer | undefined
+      scene.server.mischief = (stream, bytes) => {
+        if (first) stream.write(Buffer.concat([bytes, first]))
+        first = first ? undefined : bytes
+      }
+      scene.server.state.put('pods', pod(1, 'Pending'))
+      scene.server.state.put('pods', pod(1, 'Failed'))
+      scene.server.mischief = undefined
       await scene.converged()
     })
 

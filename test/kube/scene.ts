@@ -26,7 +26,7 @@ export const QUICK: Timings = {
   rereadMs: 20,
 }
 
-const CONVERGES_WITHIN_MS = 4_000
+const CONVERGES_WITHIN_MS = 10_000
 
 export interface Scene extends AsyncDisposable {
   readonly server: FakeApiServer
