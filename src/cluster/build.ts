@@ -115,11 +115,16 @@ export async function buildOther(
 }
 
 async function checkGo(): Promise<void> {
-  const version = (await run('find Go', 'go', ['env', 'GOVERSION'])).trim()
+  const state = `it needs Go ${GO} in PATH`
+  const version = (
+    await run('find Go', 'go', ['env', 'GOVERSION']).catch((cause: unknown) => {
+      throw new Error(`Cannot build Kubernetes ${KUBERNETES_VERSION}: ${state}`, { cause })
+    })
+  ).trim()
   const [major = 0, minor = 0] = version.replace('go', '').split('.').map(Number)
   const [neededMajor = 0, neededMinor = 0] = GO.split('.').map(Number)
   if (major > neededMajor || (major === neededMajor && minor >= neededMinor)) return
-  throw new Error(`Cannot build Kubernetes ${KUBERNETES_VERSION}: go is ${version}, not ${GO}`)
+  throw new Error(`Cannot build Kubernetes ${KUBERNETES_VERSION}: ${state}, this is ${version}`)
 }
 
 async function writeModule(module: string): Promise<void> {
