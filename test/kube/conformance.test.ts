@@ -245,6 +245,14 @@ for (const [name, way] of WAYS) {
       await scene.converged()
     })
 
+    test('a quiet watch is left alone for as long as bookmarks take', async () => {
+      await using scene = await setScene({ ...way, timings: { answerMs: 40, silenceMs: 5000 } })
+      await scene.converged()
+      await sleep(150)
+      const { kinds } = scene.source.health()
+      assert.ok(kinds?.every(({ reconnects, relists }) => reconnects + relists === 0))
+    })
+
     test('silence is noticed and the watch is made anew', async () => {
       await using scene = await setScene({ ...way, timings: { silenceMs: 120, answerMs: 120 } })
       await scene.converged()

@@ -25,6 +25,8 @@ export interface Answer {
   readonly encoding: Encoding
   /** Throws when the connection is lost, and SilentError when it is silent. */
   readonly body: AsyncIterable<Buffer>
+  /** From now on it may be silent for so long. */
+  allowSilence(silenceMs: number): void
   /** For an answer whose body is not read to its end. */
   close(): void
 }
@@ -97,9 +99,7 @@ export class Connection {
     }
     const encoding = encodingOf(response)
     const status = response.statusCode ?? 0
-    if (status === 200) {
-      return { encoding, body: readBody(response, ask), close: () => response.destroy() }
-    }
+    if (status === 200) return readAnswer(response, encoding, ask)
     if (AWAY.includes(status)) this.#leave(access, server)
     throw await readError(response, encoding, ask)
   }
@@ -184,20 +184,36 @@ function encodingOf(response: IncomingMessage): Encoding {
   return type.startsWith('application/vnd.kubernetes.protobuf') ? 'protobuf' : 'json'
 }
 
-async function* readBody(response: IncomingMessage, ask: Ask): AsyncGenerator<Buffer> {
-  const silent = setTimeout(() => {
-    const seconds = ask.silenceMs / 1000
-    const fault = `Cannot ${ask.what}: the server was silent for ${seconds} s`
-    response.destroy(new SilentError(fault))
-  }, ask.silenceMs)
-  try {
-    for await (const chunk of response) {
-      silent.refresh()
-      yield chunk as Buffer
-    }
-  } finally {
+function readAnswer(response: IncomingMessage, encoding: Encoding, ask: Ask): Answer {
+  let { silenceMs } = ask
+  let silent: NodeJS.Timeout | undefined
+  const listen = () => {
     clearTimeout(silent)
-    response.destroy()
+    silent = setTimeout(() => {
+      const fault = `Cannot ${ask.what}: the server was silent for ${silenceMs / 1000} s`
+      response.destroy(new SilentError(fault))
+    }, silenceMs)
+  }
+  async function* read(): AsyncGenerator<Buffer> {
+    listen()
+    try {
+      for await (const chunk of response) {
+        listen()
+        yield chunk as Buffer
+      }
+    } finally {
+      clearTimeout(silent)
+      response.destroy()
+    }
+  }
+  return {
+    encoding,
+    body: read(),
+    allowSilence: (ms) => {
+      silenceMs = ms
+      if (silent) listen()
+    },
+    close: () => response.destroy(),
   }
 }
 
@@ -209,7 +225,7 @@ async function readError(
 ): Promise<ResponseError> {
   const parts: Buffer[] = []
   let sizeBytes = 0
-  for await (const part of readBody(response, ask)) {
+  for await (const part of readAnswer(response, encoding, ask).body) {
     parts.push(part)
     sizeBytes += part.length
     if (sizeBytes > MAX_ERROR_BYTES) break

@@ -168,12 +168,15 @@ export class ListWatch {
   }
 
   async #readEvents(answer: Answer): Promise<void> {
-    const decoder = eventDecoder(answer.encoding, this.#options.resource.kind.kind)
+    const { resource, timings } = this.#options
+    const decoder = eventDecoder(answer.encoding, resource.kind.kind)
     try {
       for await (const chunk of answer.body) {
         this.counts.heard()
         for (const event of decoder.push(chunk)) {
           this.#handle(event)
+          // The list is complete: a quiet kind may be silent from one bookmark to the next.
+          if (event.type === 'BOOKMARK') answer.allowSilence(timings.silenceMs)
           if (this.#turn.isOver) await this.#turn.next()
         }
       }
