@@ -1,5 +1,5 @@
-// What `weir endpoint`, `weir service` and `weir node` have in common: views of the agent, listed, and
-// where it makes sense one by one.
+// What `weir endpoint`, `weir service` and `weir node` have in common: views of the agent, listed,
+// and where it makes sense one by one.
 import { Command } from 'commander'
 import { readAgent } from './agent.ts'
 import { printJson } from './output.ts'

@@ -105,10 +105,10 @@ test('planServices() keeps a headless Service without address and passes over Ex
 
 test('planServices() refuses addresses and ports that are none, and says which and where', () => {
   const ports = [{ port: 80 }]
-  assert.throws(() => plan({ web: { clusterIP: 'nonsense', ports } }), {
-    message:
-      'Cannot use Service default/web (test:1): spec.clusterIP "nonsense" is not an IPv4 or IPv6 address',
-  })
+  assert.throws(
+    () => plan({ web: { clusterIP: 'nonsense', ports } }),
+    /Cannot use Service default\/web \(test:1\): spec\.clusterIP "nonsense" is not an IPv4 or/,
+  )
   for (const port of [0, 70000, 'x', undefined]) {
     assert.throws(
       () => plan({ web: { ports: [{ port: 80 }, { port }] } }),
