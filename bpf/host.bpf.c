@@ -13,12 +13,9 @@ static __always_inline int host_leave(struct __sk_buff *skb, struct packet *pkt)
 		return ret;
 	if (pkt->attention & ATTENTION_NEIGHBOUR)
 		return PASS;
-	flow = flow_established(pkt);
-	if (!flow) {
-		flow = walk(skb, pkt);
-		if (!flow)
-			return pkt->verdict;
-	}
+	flow = packet_flow(skb, pkt);
+	if (!flow)
+		return pkt->verdict;
 	if (forward_is_too_big(skb, pkt, flow))
 		return -DROP_TOO_BIG;
 	return forward(skb, pkt, flow, false);

@@ -31,12 +31,9 @@ static __always_inline int overlay_arrive(struct __sk_buff *skb, struct packet *
 	ret = packet_parse(skb, pkt, ETH_HLEN, skb->protocol);
 	if (ret)
 		return ret;
-	flow = flow_established(pkt);
-	if (!flow) {
-		flow = walk(skb, pkt);
-		if (!flow)
-			return pkt->verdict;
-	}
+	flow = packet_flow(skb, pkt);
+	if (!flow)
+		return pkt->verdict;
 	/* The inner MAC is nobody's; a packet "for another host" would die in the pod. */
 	bpf_skb_change_type(skb, PACKET_HOST);
 	return forward(skb, pkt, flow, true);

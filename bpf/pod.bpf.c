@@ -50,12 +50,9 @@ static __always_inline int pod_enter(struct __sk_buff *skb, struct packet *pkt)
 		return ret;
 	if (pkt->attention & ATTENTION_NEIGHBOUR)
 		return PASS;
-	flow = flow_established(pkt);
-	if (!flow) {
-		flow = walk(skb, pkt);
-		if (!flow)
-			return pkt->verdict;
-	}
+	flow = packet_flow(skb, pkt);
+	if (!flow)
+		return pkt->verdict;
 	flow_touch(flow, skb->len);
 	metric_count(pkt->direction, METRIC_FORWARDED + FLOW_TO_ENDPOINT, skb->len);
 	return rewrite(skb, pkt, flow, false) ?: PASS;

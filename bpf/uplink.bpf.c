@@ -46,12 +46,9 @@ static __always_inline int uplink_arrive_overlay(struct __sk_buff *skb, struct p
 	ret = packet_parse(skb, pkt, VXLAN_INNER, protocol);
 	if (ret)
 		return ret;
-	flow = flow_established(pkt);
-	if (unlikely(!flow)) {
-		flow = walk(skb, pkt);
-		if (!flow)
-			return uplink_refuse_overlay(pkt);
-	}
+	flow = packet_flow(skb, pkt);
+	if (unlikely(!flow))
+		return uplink_refuse_overlay(pkt);
 	ret = decap(skb, pkt);
 	if (ret)
 		return ret;

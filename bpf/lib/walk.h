@@ -124,3 +124,13 @@ static __noinline struct flow *walk(struct __sk_buff *skb, struct packet *pkt)
 		return walk_embryo(skb, pkt, flow);
 	return pair_open(skb, pkt);
 }
+
+/* The flow that a packet follows: the one lookup, and the walk when that is not enough. NULL: see
+ * pkt->verdict.
+ */
+static __always_inline struct flow *packet_flow(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct flow *flow = flow_established(pkt);
+
+	return likely(flow) ? flow : walk(skb, pkt);
+}
