@@ -8,10 +8,11 @@ import type { Address } from '../net/address.ts'
 import { type Mac, randomMac } from '../net/mac.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { Entry, Table } from '../state/table.ts'
-import type { Endpoint } from '../tables/intent.ts'
+import type { Bandwidth, Endpoint, HostPort } from '../tables/intent.ts'
 import { endpointKey } from '../tables/tables.ts'
 import { CniError, CODE } from './error.ts'
 import { hostIfName } from './host-if-name.ts'
+import { formatHostPort, hostPortsClash } from './host-ports.ts'
 import { AddressPool, nextFree } from './ipam.ts'
 import type { EndpointStore } from './store.ts'
 
@@ -38,6 +39,8 @@ export interface Wanted {
   readonly podCidrs: readonly Prefix[]
   readonly mac: Mac | undefined
   readonly addresses: readonly Address[]
+  readonly hostPorts: readonly HostPort[]
+  readonly bandwidth: Bandwidth | undefined
 }
 
 const LAST_ID = 65_535n
@@ -92,11 +95,12 @@ export class Attachments {
       const text = `container ${wanted.containerId} already has interface ${wanted.ifName}`
       throw new CniError(CODE.exists, `Cannot attach: ${text}`)
     }
+    this.#refuseTakenPorts(wanted)
     const endpoint = this.#allocate(wanted)
     endpoints.upsert(endpoint)
     const entry = await this.#settled(key)
     if (entry !== LATE && entry?.row === endpoint && entry.status.state === 'done') return endpoint
-    const pod = wanted.podName ? `pod ${wanted.podNamespace}/${wanted.podName}` : key
+    const pod = nameOf(wanted)
     if (endpoints.get(key) !== endpoint) {
       throw new CniError(CODE.tryAgain, `Cannot attach ${pod}: deleted meanwhile`)
     }
@@ -170,9 +174,24 @@ export class Attachments {
     return `${this.#options.waitMs} ms`
   }
 
+  /** A host port is free as soon as its holder's row is gone: frontends follow the rows. */
+  #refuseTakenPorts(wanted: Wanted): void {
+    if (wanted.hostPorts.length === 0) return
+    for (const holder of this.#options.endpoints.rows()) {
+      for (const held of holder.hostPorts) {
+        const port = wanted.hostPorts.find((each) => hostPortsClash(each, held))
+        if (!port) continue
+        const owner = `${nameOf(holder)} has ${formatHostPort(held)}`
+        const text = `host port ${formatHostPort(port)} is taken: ${owner}`
+        throw new CniError(CODE.tryAgain, `Cannot attach ${nameOf(wanted)}: ${text}`)
+      }
+    }
+  }
+
   /** A new row with everything it holds, on disk before anything acts on it. All or nothing. */
   #allocate(wanted: Wanted): Endpoint {
     const { containerId, ifName, netns, network, podNamespace, podName, podUid, mtu } = wanted
+    const { hostPorts, bandwidth } = wanted
     const { store } = this.#options
     const id = nextFree(this.#ids, { first: 1n, last: LAST_ID, after: this.#lastId })
     if (id === undefined) {
@@ -183,6 +202,7 @@ export class Attachments {
       ...{ id: Number(id), containerId, ifName, netns, podNamespace, podName, podUid },
       ...{ addresses, mac: wanted.mac ?? randomMac(), hostMac: randomMac(), mtu, network },
       hostIfName: hostIfName(endpointKey(wanted), (name) => this.#hostIfNames.has(name)),
+      ...{ hostPorts, ...(bandwidth && { bandwidth }) },
     }
     this.#hold(endpoint)
     this.#lastId = id
@@ -208,6 +228,11 @@ export class Attachments {
     this.#ids.delete(BigInt(id))
     this.#hostIfNames.delete(name)
   }
+}
+
+/** "pod shop/web", or the attachment where the caller names no pod. */
+function nameOf(row: Wanted | Endpoint): string {
+  return row.podName ? `pod ${row.podNamespace}/${row.podName}` : endpointKey(row)
 }
 
 const LATE = Symbol('late')

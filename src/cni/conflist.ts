@@ -3,6 +3,7 @@
 // half.
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { CAPABILITIES } from './wishes.ts'
 
 /** Runtimes take the first by name. */
 export const CONFLIST = '05-weir.conflist'
@@ -13,9 +14,13 @@ export interface ConflistPlaces {
   readonly stateDir: string
 }
 
-/** Runtimes that know only `cniVersion` get 1.0.0, newer ones choose from the list. Pure. */
+/**
+ * A runtime sends a capability only to a plugin that declares it. Those that know only `cniVersion`
+ * get 1.0.0, newer ones choose from the list. Pure.
+ */
 export function conflistText({ runDir, stateDir }: ConflistPlaces): string {
-  const plugin = { type: 'weir-cni', socket: join(runDir, 'weir.sock'), stateDir }
+  const capabilities = Object.fromEntries(CAPABILITIES.map((name) => [name, true]))
+  const plugin = { type: 'weir-cni', capabilities, socket: join(runDir, 'weir.sock'), stateDir }
   const versions = { cniVersion: '1.0.0', cniVersions: ['1.0.0', '1.1.0'] }
   return `${JSON.stringify({ ...versions, name: 'weir', plugins: [plugin] }, null, 2)}\n`
 }

@@ -118,7 +118,7 @@ export class CniServer {
 
   async #add(request: Request): Promise<object> {
     const { version, network, containerId, ifName, netns, netnsOverride, args } = request
-    const { mac, addresses, dns } = parseWishes(request)
+    const { dns, ...wishes } = parseWishes(request)
     checkNetns(netns, { override: netnsOverride })
     const wait = this.#untilReady()
     if (wait) await wait
@@ -126,7 +126,7 @@ export class CniServer {
     // A queued DEL of the same attachment is older than this ADD, and must not undo it later.
     this.#queue.drain()
     const endpoint = await this.#attachments.attach({
-      ...{ containerId, ifName, netns, network, podCidrs, mac, addresses },
+      ...{ containerId, ifName, netns, network, podCidrs, ...wishes },
       podNamespace: args.podNamespace,
       podName: args.podName,
       podUid: args.podUid,

@@ -18,6 +18,8 @@ import type { Logger } from 'pino'
 import { parseAddress } from '../net/address.ts'
 import { parseMac } from '../net/mac.ts'
 import type { Endpoint } from '../tables/intent.ts'
+import { parseBandwidthRow } from './bandwidth.ts'
+import { parseHostPorts } from './host-ports.ts'
 import type { Cursors } from './ipam.ts'
 import { asArray, asObject, asString, type JsonObject } from './json.ts'
 
@@ -168,6 +170,7 @@ function parseEndpoint(row: JsonObject): Endpoint {
   }
   const addresses = (asArray(row['addresses']) ?? []).map((item) => parseAddress(asString(item)))
   if (addresses.length === 0) throw new Error('it has no addresses')
+  const bandwidth = parseBandwidthRow(row['bandwidth'])
   return {
     id: number('id', 65_535),
     containerId: text('containerId'),
@@ -182,5 +185,8 @@ function parseEndpoint(row: JsonObject): Endpoint {
     hostMac: parseMac(text('hostMac')),
     mtu: number('mtu', 65_535),
     network: text('network'),
+    // Files of versions that did not know these have none.
+    hostPorts: parseHostPorts(row['hostPorts']),
+    ...(bandwidth && { bandwidth }),
   }
 }

@@ -1,9 +1,13 @@
-// What a caller asks of one interface: its MAC, its addresses, the DNS it wants echoed. It may
-// come as capability (runtimeConfig), as args.cni, or in CNI_ARGS; the first of these that speaks
-// wins. A wish we cannot fulfil is refused with code 2: silence would look like success.
+// What a caller asks of one interface: its MAC, its addresses, host ports, limits of bandwidth, the
+// DNS it wants echoed. It may come as capability (runtimeConfig), as args.cni, or in CNI_ARGS; the
+// first of these that speaks wins. A wish we cannot fulfil is refused with code 2: silence would
+// look like success.
 import { type Address, addressFamily, parseAddress } from '../net/address.ts'
 import { type Mac, parseMac } from '../net/mac.ts'
+import type { Bandwidth, HostPort } from '../tables/intent.ts'
+import { parseBandwidth } from './bandwidth.ts'
 import { CniError, CODE } from './error.ts'
+import { parseHostPorts } from './host-ports.ts'
 import { anyCase, asArray, asObject, asString, isEmpty, type JsonObject } from './json.ts'
 import type { Request } from './request.ts'
 
@@ -17,12 +21,16 @@ export interface Dns {
 export interface Wishes {
   readonly mac: Mac | undefined
   readonly addresses: readonly Address[]
+  readonly hostPorts: readonly HostPort[]
+  readonly bandwidth: Bandwidth | undefined
   readonly dns: Dns
 }
 
 /** What a runtime says about the pod without asking for anything. */
 const ABOUT_THE_POD = ['io.kubernetes.cri.pod-annotations', 'cgroupPath']
-const HONOURED = ['mac', 'ips', 'dns', ...ABOUT_THE_POD].map((name) => name.toLowerCase())
+/** Capabilities that do something, as the conflist declares them. */
+export const CAPABILITIES = ['portMappings', 'bandwidth', 'mac', 'ips', 'dns'] as const
+const HONOURED = [...CAPABILITIES, ...ABOUT_THE_POD].map((name) => name.toLowerCase())
 
 export function parseWishes({ config, args }: Request): Wishes {
   refuseForeignKeys(config)
@@ -37,6 +45,8 @@ export function parseWishes({ config, args }: Request): Wishes {
   return {
     mac: parseWishedMac(mac.find((value) => !isEmpty(value))),
     addresses: parseWishedAddresses(ips.find((value) => !isEmpty(value))),
+    hostPorts: parseHostPorts(anyCase(capabilities, 'portMappings')),
+    bandwidth: parseBandwidth(anyCase(capabilities, 'bandwidth')),
     dns: parseDns(asObject(anyCase(capabilities, 'dns')) ?? asObject(config['dns']) ?? {}),
   }
 }

@@ -67,6 +67,25 @@ export interface EndpointSlice {
   readonly endpoints: readonly SliceEndpoint[]
 }
 
+/** A port of the node that leads to one of the pod's, from the capability portMappings. */
+export interface HostPort {
+  readonly hostPort: number
+  readonly containerPort: number
+  readonly protocol: Protocol
+  /** Absent: every address of the node, loopback included. */
+  readonly hostIp?: Address
+}
+
+/** What the pod's traffic is held to; absent: not held. An absent burst follows from the rate. */
+export interface Bandwidth {
+  /** To the pod. */
+  readonly ingressBitsPerSecond?: number
+  readonly ingressBurstBits?: number
+  /** From the pod. */
+  readonly egressBitsPerSecond?: number
+  readonly egressBurstBits?: number
+}
+
 /**
  * A local pod's attachment, asked for by CNI ADD; everything needed to build it again is in the
  * row.
@@ -92,4 +111,7 @@ export interface Endpoint {
   readonly mtu: number
   /** CNI network name, and the version its results are given in. */
   readonly network: string
+  /** Without duplicates; no two endpoints have one on the same address, port and protocol. */
+  readonly hostPorts: readonly HostPort[]
+  readonly bandwidth?: Bandwidth
 }

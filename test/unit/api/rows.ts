@@ -26,6 +26,7 @@ export function endpoint(changes: Partial<Endpoint> = {}): Endpoint {
     hostMac: parseMac('02:00:00:00:01:05'),
     mtu: 1450,
     network: 'weir',
+    hostPorts: [],
     ...changes,
   }
 }

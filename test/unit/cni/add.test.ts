@@ -20,6 +20,7 @@ test('ADD writes the whole row, keeps it on disk and answers once the kernel has
       ...{ id: 1, containerId: 'c1', ifName: 'eth0', netns: '/proc/self/ns/uts', network: 'weir' },
       ...{ podNamespace: 'shop', podName: 'web', podUid: 'u-1', mtu: 1450, mac: '', hostMac: '' },
       ...{ addresses: ['10.0.1.2', 'fd00:1::2'], hostIfName: 'weird72e032fedd' },
+      hostPorts: [],
     },
   )
   assert.match(row.mac, /^[0-9a-f][26ae](:[0-9a-f]{2}){5}$/)
@@ -183,8 +184,7 @@ test('ADD honours mac and ips from capability, args.cni and CNI_ARGS, in that or
 test('ADD refuses what it cannot honour instead of ignoring it', async () => {
   await using scene = new Scene()
   const bad: [Record<string, unknown>, number, RegExp][] = [
-    [{ runtimeConfig: { PortMappings: [{ HostPort: 80 }] } }, 2, /"runtimeConfig.PortMappings"/],
-    [{ runtimeConfig: { bandwidth: { ingressRate: 1 } } }, 2, /"runtimeConfig.bandwidth"/],
+    [{ runtimeConfig: { infinibandGUID: 'c2:11:22' } }, 2, /"runtimeConfig.infinibandGUID"/],
     [{ ipam: { type: 'host-local' } }, 2, /"ipam"/],
     [{ prevResult: { cniVersion: '1.1.0', ips: [] } }, 7, /prevResult/],
     [{ runtimeConfig: { mac: 'nonsense' } }, 7, /MAC/],

@@ -42,9 +42,9 @@ test('placeConflist() replaces an older one, and what a crash left', () => {
 test('conflistText() names the plugin, its places and the versions it speaks', () => {
   const conflist = JSON.parse(conflistText(PLACES))
   assert.deepEqual(conflist.cniVersions, ['1.0.0', '1.1.0'])
-  assert.deepEqual(conflist.plugins, [
-    { type: 'weir-cni', socket: '/run/weir/weir.sock', stateDir: '/var/lib/weir' },
-  ])
+  const capabilities = { portMappings: true, bandwidth: true, mac: true, ips: true, dns: true }
+  const places = { socket: '/run/weir/weir.sock', stateDir: '/var/lib/weir' }
+  assert.deepEqual(conflist.plugins, [{ type: 'weir-cni', capabilities, ...places }])
 })
 
 test('placePlugin() replaces a program by rename and leaves nothing beside it', () => {

@@ -14,6 +14,7 @@ const ENDPOINT = {
   addresses: [parseAddress('10.0.1.5'), parseAddress('fd00:1::5')],
   mac: parseMac('02:00:00:00:00:01'),
   hostMac: parseMac('02:00:00:00:00:02'),
+  hostPorts: [],
 }
 const POD_CIDRS = [parsePrefix('10.0.1.0/24'), parsePrefix('fd00:1::/64')]
 
