@@ -13,7 +13,7 @@ static __always_inline int host_leave(struct __sk_buff *skb, struct packet *pkt)
 		return ret;
 	if (pkt->attention & ATTENTION_NEIGHBOUR)
 		return PASS;
-	flow = packet_flow(skb, pkt);
+	flow = packet_flow(pkt);
 	if (!flow)
 		return pkt->verdict;
 	if (forward_is_too_big(skb, pkt, flow))
@@ -24,7 +24,7 @@ static __always_inline int host_leave(struct __sk_buff *skb, struct packet *pkt)
 SEC("tc")
 int from_host(struct __sk_buff *skb)
 {
-	struct packet pkt = { .direction = DIRECTION_FROM_HOST };
+	struct packet pkt = { .direction = DIRECTION_FROM_HOST, .on_ifindex = skb->ifindex };
 
 	return finish(skb, &pkt, host_leave(skb, &pkt));
 }

@@ -31,7 +31,7 @@ static __always_inline int overlay_arrive(struct __sk_buff *skb, struct packet *
 	ret = packet_parse(skb, pkt, ETH_HLEN, skb->protocol);
 	if (ret)
 		return ret;
-	flow = packet_flow(skb, pkt);
+	flow = packet_flow(pkt);
 	if (!flow)
 		return pkt->verdict;
 	/* The inner MAC is nobody's; a packet "for another host" would die in the pod. */
@@ -44,7 +44,8 @@ int from_overlay(struct __sk_buff *skb)
 {
 	struct packet pkt = { .direction = DIRECTION_FROM_OVERLAY,
 			      .by_overlay = 1,
-			      .from_ifindex = config.overlay_ifindex };
+			      .from_ifindex = config.overlay_ifindex,
+			      .on_ifindex = config.overlay_ifindex };
 
 	return finish(skb, &pkt, overlay_arrive(skb, &pkt));
 }

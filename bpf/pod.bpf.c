@@ -20,7 +20,7 @@ static __always_inline int pod_leave(struct __sk_buff *skb, struct packet *pkt)
 	if (unlikely(!flow)) {
 		if (pkt->attention & ATTENTION_NEIGHBOUR)
 			return ndp_answer(skb, pkt);
-		flow = walk(skb, pkt);
+		flow = walk(pkt);
 		if (!flow)
 			return pkt->verdict;
 	}
@@ -33,7 +33,9 @@ static __always_inline int pod_leave(struct __sk_buff *skb, struct packet *pkt)
 SEC("tc")
 int from_pod(struct __sk_buff *skb)
 {
-	struct packet pkt = { .direction = DIRECTION_FROM_POD, .from_ifindex = skb->ifindex };
+	struct packet pkt = { .direction = DIRECTION_FROM_POD,
+			      .from_ifindex = skb->ifindex,
+			      .on_ifindex = skb->ifindex };
 
 	return finish(skb, &pkt, pod_leave(skb, &pkt));
 }
@@ -50,7 +52,7 @@ static __always_inline int pod_enter(struct __sk_buff *skb, struct packet *pkt)
 		return ret;
 	if (pkt->attention & ATTENTION_NEIGHBOUR)
 		return PASS;
-	flow = packet_flow(skb, pkt);
+	flow = packet_flow(pkt);
 	if (!flow)
 		return pkt->verdict;
 	flow_touch(flow, skb->len);
@@ -64,7 +66,7 @@ static __always_inline int pod_enter(struct __sk_buff *skb, struct packet *pkt)
 SEC("tc")
 int to_pod(struct __sk_buff *skb)
 {
-	struct packet pkt = { .direction = DIRECTION_TO_POD };
+	struct packet pkt = { .direction = DIRECTION_TO_POD, .on_ifindex = skb->ifindex };
 
 	return finish(skb, &pkt, pod_enter(skb, &pkt));
 }

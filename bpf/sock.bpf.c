@@ -19,7 +19,7 @@ static __always_inline int socket_translate(struct bpf_sock_addr *ctx, struct so
 	service = service_find(&remote->address, remote->port, ctx->protocol);
 	if (!service)
 		return SOCKET_OK;
-	backend = service_backend(service, number);
+	backend = service_backend(&service->internal, number);
 	if (!backend) {
 		socket_refuse(remote, ctx->protocol);
 		return SOCKET_REFUSED;

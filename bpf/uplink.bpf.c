@@ -46,7 +46,7 @@ static __always_inline int uplink_arrive_overlay(struct __sk_buff *skb, struct p
 	ret = packet_parse(skb, pkt, VXLAN_INNER, protocol);
 	if (ret)
 		return ret;
-	flow = packet_flow(skb, pkt);
+	flow = packet_flow(pkt);
 	if (unlikely(!flow))
 		return uplink_refuse_overlay(pkt);
 	ret = decap(skb, pkt);
@@ -77,7 +77,7 @@ static __always_inline int uplink_arrive_native(struct __sk_buff *skb, struct pa
 	if (unlikely(!flow)) {
 		if (!uplink_is_for_pod(skb, &pkt->tuple.destination))
 			return PASS;
-		flow = walk(skb, pkt);
+		flow = walk(pkt);
 		if (!flow)
 			return pkt->verdict;
 	}
@@ -87,7 +87,7 @@ static __always_inline int uplink_arrive_native(struct __sk_buff *skb, struct pa
 SEC("tc")
 int from_uplink(struct __sk_buff *skb)
 {
-	struct packet pkt = { .direction = DIRECTION_FROM_UPLINK };
+	struct packet pkt = { .direction = DIRECTION_FROM_UPLINK, .on_ifindex = skb->ifindex };
 
 	if (!is_ip(skb->protocol))
 		return TC_ACT_UNSPEC;

@@ -159,7 +159,7 @@ static __always_inline int flow_choose_backend(const struct packet *pkt, struct 
 	service = service_find(&tuple->destination, tuple->destination_port, tuple->protocol);
 	if (!service)
 		return 0;
-	backend = service_backend(service, bpf_get_prandom_u32());
+	backend = service_backend(&service->internal, bpf_get_prandom_u32());
 	if (!backend)
 		return -DROP_NO_BACKEND;
 	flow->service_id = service->id;

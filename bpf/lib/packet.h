@@ -29,13 +29,15 @@ enum attention {
 
 struct packet {
 	struct tuple tuple;
-	struct address peer; /* by_overlay: the node that sent it */
-	__u32 from_ifindex;  /* as in struct flow */
-	int verdict;	     /* when a step answers with a flow: why there is none */
-	__u32 mtu;	     /* DROP_TOO_BIG: what would have fitted */
-	__u16 l3;	     /* where the IP header begins */
-	__u16 l4;	     /* where the transport header begins; 0: it has none */
-	__u16 quoted_l3;     /* the same inside an ICMP error */
+	struct address peer;	   /* by_overlay: the node that sent it */
+	struct address complainer; /* ICMP error: who sent it */
+	__u32 from_ifindex;	   /* as in struct flow */
+	__u32 on_ifindex;	   /* the device on whose hook it was met */
+	int verdict;		   /* when a step answers with a flow: why there is none */
+	__u32 mtu;		   /* DROP_TOO_BIG: what would have fitted */
+	__u16 l3;		   /* where the IP header begins */
+	__u16 l4;		   /* where the transport header begins; 0: it has none */
+	__u16 quoted_l3;	   /* the same inside an ICMP error */
 	__u16 quoted_l4;
 	__u8 direction; /* enum direction */
 	__u8 attention; /* enum attention */

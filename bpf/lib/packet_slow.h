@@ -151,6 +151,7 @@ static __always_inline int packet_parse_quoted(struct __sk_buff *skb, struct pac
 	struct tuple quoted;
 
 	pkt->attention = ATTENTION_ICMP_ERROR;
+	pkt->complainer = pkt->tuple.source;
 	pkt->quoted_l3 = pkt->l4 + sizeof(struct icmp_header);
 	if (ip_read(skb, pkt->is_ipv6, pkt->quoted_l3, &quoted, &found) || found.is_later)
 		return -DROP_INVALID_ICMP;

@@ -60,13 +60,12 @@ static __always_inline void flow_arrived_as(struct flow *flow, const struct pack
 }
 
 /* 0, a verdict that needs no flow, or -DROP_x: what each hook may forward. */
-static __always_inline int pair_may_open(const struct __sk_buff *skb, const struct packet *pkt,
-					 const struct flow *forward)
+static __always_inline int pair_may_open(const struct packet *pkt, const struct flow *forward)
 {
 	bool to_endpoint = forward->next == FLOW_TO_ENDPOINT;
 
 	if (pkt->direction == DIRECTION_TO_POD)
-		return to_endpoint && forward->to_ifindex == skb->ifindex ? 0 : PASS;
+		return to_endpoint && forward->to_ifindex == pkt->on_ifindex ? 0 : PASS;
 	if (pkt->direction == DIRECTION_FROM_UPLINK)
 		return to_endpoint ? 0 : PASS;
 	if (pkt->direction == DIRECTION_FROM_HOST)
@@ -74,8 +73,7 @@ static __always_inline int pair_may_open(const struct __sk_buff *skb, const stru
 	return 0;
 }
 
-static __always_inline int pair_fill_forward(struct __sk_buff *skb, struct packet *pkt,
-					     struct flow *forward)
+static __always_inline int pair_fill_forward(struct packet *pkt, struct flow *forward)
 {
 	int ret;
 
@@ -89,7 +87,7 @@ static __always_inline int pair_fill_forward(struct __sk_buff *skb, struct packe
 	ret = flow_decide(forward);
 	if (ret)
 		return ret;
-	return pair_may_open(skb, pkt, forward);
+	return pair_may_open(pkt, forward);
 }
 
 static __always_inline int pair_fill_reverse(struct packet *pkt, struct flow *reverse,
@@ -158,7 +156,7 @@ static __always_inline struct flow *pair_publish(struct packet *pkt, struct flow
 }
 
 /* Makes the pair of a new connection and answers its forward half; NULL: see pkt->verdict. */
-static __noinline struct flow *pair_open(struct __sk_buff *skb, struct packet *pkt)
+static __noinline struct flow *pair_open(struct packet *pkt)
 {
 	struct flow_pair *pair = pair_buffer();
 	struct flow *flow;
@@ -169,7 +167,7 @@ static __noinline struct flow *pair_open(struct __sk_buff *skb, struct packet *p
 	ret = source_check(pkt, &pkt->tuple.source);
 	if (ret)
 		return pair_fail(pkt, ret);
-	ret = pair_fill_forward(skb, pkt, &pair->forward);
+	ret = pair_fill_forward(pkt, &pair->forward);
 	if (ret)
 		return pair_fail(pkt, ret);
 	ret = pair_fill_reverse(pkt, &pair->reverse, &pair->forward);
@@ -215,8 +213,7 @@ static __always_inline void pair_delete(struct packet *pkt, const struct flow *f
 /* Decides a stale entry again: its translation stays, its way may change. The new value is
  * swapped in whole, so that another CPU never sees one interface with another's addresses.
  */
-static __noinline struct flow *pair_refresh(struct __sk_buff *skb, struct packet *pkt,
-					    struct flow *flow, bool is_embryo)
+static __noinline struct flow *pair_refresh(struct packet *pkt, struct flow *flow, bool is_embryo)
 {
 	struct flow_pair *pair = pair_buffer();
 	struct flow *fresh;
@@ -234,7 +231,7 @@ static __noinline struct flow *pair_refresh(struct __sk_buff *skb, struct packet
 		    pkt->tuple.protocol != IPPROTO_UDP)
 			return pair_fail(pkt, ret);
 		pair_delete(pkt, fresh); /* its backend is gone; UDP may have another at once */
-		return pair_open(skb, pkt);
+		return pair_open(pkt);
 	}
 	if (is_embryo) {
 		bpf_map_update_elem(&embryos, &pkt->tuple, fresh, BPF_EXIST);

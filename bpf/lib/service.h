@@ -13,30 +13,47 @@ struct service_key {
 	struct address address;
 	__be16 port;
 	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP */
-	__u8 scope;    /* 0; kept for internal/external traffic policies */
+	__u8 pad;
 };
 _Static_assert(sizeof(struct service_key) == 20, "pinned");
 
-struct service {
-	__u32 id;     /* node-local number of the frontend, never 0 */
-	__u32 set_id; /* names the backend set */
-	__u32 count;  /* backends in the set; 0: refuse at once */
-	__u32 flags;  /* 0 for now */
+/* A set: slots 0..count-1 of map backends. A Maglev set's slots are its lookup table. */
+struct service_set {
+	__u32 id;
+	__u32 count; /* 0: nobody is there */
 };
-_Static_assert(sizeof(struct service) == 16, "pinned");
+
+enum service_flags {
+	SERVICE_MAGLEV = 1,	   /* the slot is a hash of the tuple, the same on every node */
+	SERVICE_DSR = 2,	   /* the backend's node answers the client itself */
+	SERVICE_SOURCE_RANGES = 4, /* only who is in map source_ranges may ask */
+	SERVICE_DROP_EMPTY = 8,	   /* an empty internal set is silence, and no refusal */
+	SERVICE_DROP_EMPTY_EXTERNAL = 16, /* the same of the external set */
+	SERVICE_EXTERNAL_SCOPE = 32, /* meant for outside: NodePort, ExternalIP, LoadBalancer */
+};
+
+struct service {
+	__u32 id; /* node-local number of the service port, shared by its frontends; never 0 */
+	struct service_set internal; /* for the cluster's pods and this node */
+	struct service_set external; /* for everybody else */
+	__u32 affinity_seconds;	     /* 0: none */
+	__u32 flags;		     /* enum service_flags */
+};
+_Static_assert(sizeof(struct service) == 28, "pinned");
 
 struct backend_key {
 	__u32 set_id;
-	__u32 slot; /* 0..count-1 */
+	__u32 slot;
 };
 _Static_assert(sizeof(struct backend_key) == 8, "pinned");
 
 struct backend {
 	struct address address;
 	__be16 port;
-	__u16 pad;
+	__u16 pad[3];
+	__u64 hits; /* new connections it was given */
 };
-_Static_assert(sizeof(struct backend) == 20, "pinned");
+_Static_assert(sizeof(struct backend) == 32, "pinned");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -54,6 +71,8 @@ struct {
 	__type(value, struct backend);
 } backends SEC(".maps");
 
+enum service_flags exported_service_flags SEC(".export") = SERVICE_MAGLEV;
+
 static __always_inline struct service *service_find(const struct address *address, __be16 port,
 						    __u8 protocol)
 {
@@ -64,13 +83,17 @@ static __always_inline struct service *service_find(const struct address *addres
 	return bpf_map_lookup_elem(&services, &key);
 }
 
-/* The backend that `number` picks; NULL when the service has none. */
-static __always_inline struct backend *service_backend(const struct service *service, __u32 number)
+/* The backend that `number` picks, one connection more; NULL when the set has none. */
+static __always_inline struct backend *service_backend(const struct service_set *set, __u32 number)
 {
-	struct backend_key key = { .set_id = service->set_id };
+	struct backend_key key = { .set_id = set->id };
+	struct backend *backend;
 
-	if (!service->count)
+	if (!set->count)
 		return NULL;
-	key.slot = number % service->count;
-	return bpf_map_lookup_elem(&backends, &key);
+	key.slot = number % set->count;
+	backend = bpf_map_lookup_elem(&backends, &key);
+	if (backend)
+		__sync_fetch_and_add(&backend->hits, 1);
+	return backend;
 }

@@ -33,15 +33,14 @@ static __always_inline void flow_note_close(struct flow *flow, const struct pack
 		flow->flags |= FLOW_RST;
 }
 
-static __always_inline struct flow *walk_known(struct __sk_buff *skb, struct packet *pkt,
-					       struct flow *flow)
+static __always_inline struct flow *walk_known(struct packet *pkt, struct flow *flow)
 {
 	if (packet_is_syn(pkt) && flow_is_closing(flow)) {
 		pair_delete(pkt, flow);
-		return pair_open(skb, pkt);
+		return pair_open(pkt);
 	}
 	if (!flow_is_current(flow, pkt))
-		flow = pair_refresh(skb, pkt, flow, false);
+		flow = pair_refresh(pkt, flow, false);
 	if (flow)
 		flow_note_close(flow, pkt);
 	return flow;
@@ -63,8 +62,7 @@ static __always_inline bool walk_completes(const struct packet *pkt, const struc
  * does one that was refused and is tried again from the same port. A reverse half alone still
  * translates: flow_purge leaves it for answers on their way.
  */
-static __always_inline struct flow *walk_embryo(struct __sk_buff *skb, struct packet *pkt,
-						struct flow *flow)
+static __always_inline struct flow *walk_embryo(struct packet *pkt, struct flow *flow)
 {
 	struct tuple other_key;
 	struct flow *other;
@@ -79,10 +77,10 @@ static __always_inline struct flow *walk_embryo(struct __sk_buff *skb, struct pa
 		return flow;
 	if (!other) {
 		bpf_map_delete_elem(&embryos, &pkt->tuple);
-		return pair_open(skb, pkt);
+		return pair_open(pkt);
 	}
 	if (!flow_is_current(flow, pkt))
-		return pair_refresh(skb, pkt, flow, true);
+		return pair_refresh(pkt, flow, true);
 	other->last_seen = clock_seconds();
 	if (flow->flags & FLOW_REVERSE && !(pkt->attention & ATTENTION_RST))
 		other->flags |= FLOW_SEEN_REPLY;
@@ -108,29 +106,29 @@ static __always_inline int walk_special(const struct packet *pkt)
 	return ret ?: PASS;
 }
 
-static __noinline struct flow *walk(struct __sk_buff *skb, struct packet *pkt)
+static __noinline struct flow *walk(struct packet *pkt)
 {
 	struct flow *flow;
 
 	if (address_is_special(&pkt->tuple.destination))
 		return pair_fail(pkt, walk_special(pkt));
 	if (pkt->attention & ATTENTION_ICMP_ERROR)
-		return icmp_error_flow(skb, pkt);
+		return icmp_error_flow(pkt);
 	flow = bpf_map_lookup_elem(&flows, &pkt->tuple);
 	if (flow)
-		return walk_known(skb, pkt, flow);
+		return walk_known(pkt, flow);
 	flow = bpf_map_lookup_elem(&embryos, &pkt->tuple);
 	if (flow)
-		return walk_embryo(skb, pkt, flow);
-	return pair_open(skb, pkt);
+		return walk_embryo(pkt, flow);
+	return pair_open(pkt);
 }
 
 /* The flow that a packet follows: the one lookup, and the walk when that is not enough. NULL: see
  * pkt->verdict.
  */
-static __always_inline struct flow *packet_flow(struct __sk_buff *skb, struct packet *pkt)
+static __always_inline struct flow *packet_flow(struct packet *pkt)
 {
 	struct flow *flow = flow_established(pkt);
 
-	return likely(flow) ? flow : walk(skb, pkt);
+	return likely(flow) ? flow : walk(pkt);
 }

@@ -84,14 +84,16 @@ export function fillScene(object: BpfObject): void {
   const remotes = [...SIDES.map(({ remote }) => remote), OTHER_NODE]
   const destinations = remotes.map((address) => [{ prefixLength: 128, address }, node] as const)
   const services = SIDES.map(({ service }, index) => {
-    const key = { address: service, port: 80, protocol: 6, scope: 0 }
-    return [key, { id: index + 1, setId: index + 1, count: 1, flags: 0 }] as const
+    const key = { address: service, port: 80, protocol: 6 }
+    const set = { id: index + 1, count: 1 }
+    const more = { affinitySeconds: 0, flags: 0 }
+    return [key, { id: index + 1, internal: set, external: set, ...more }] as const
   })
   const backends = SIDES.map(
     ({ podB }, index) =>
       [
         { setId: index + 1, slot: 0 },
-        { address: podB, port: 8080 },
+        { address: podB, port: 8080, hits: 0n },
       ] as const,
   )
   write(object, maps.endpoints, endpoints)

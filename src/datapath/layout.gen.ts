@@ -4,7 +4,7 @@ import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
 import { type Codec, defineCodec, type MapLayout, putBytes, takeBytes } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = '8d9fef0b54fbc9bba4d16ae5f3cdbdb8'
+export const OBJECT_HASH = '036ea38923b799053004cfbf997b8910'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -104,21 +104,39 @@ export const metricSlotNames: ReadonlyMap<number, string> = new Map(
   Object.entries(MetricSlot).map(([name, value]) => [value, name]),
 )
 
-/** `struct backend`, 20 bytes. */
+/** `enum service_flags`. */
+export const ServiceFlags = {
+  MAGLEV: 1,
+  DSR: 2,
+  SOURCE_RANGES: 4,
+  DROP_EMPTY: 8,
+  DROP_EMPTY_EXTERNAL: 16,
+  EXTERNAL_SCOPE: 32,
+} as const
+export type ServiceFlags = (typeof ServiceFlags)[keyof typeof ServiceFlags]
+/** Names of `enum service_flags` by number. */
+export const serviceFlagsNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(ServiceFlags).map(([name, value]) => [value, name]),
+)
+
+/** `struct backend`, 32 bytes. */
 export interface Backend {
   readonly address: Address
   readonly port: number
+  readonly hits: bigint
 }
 export const backend: Codec<Backend> = defineCodec(
-  20,
+  32,
   (view, at, v) => {
     putBytes(view, at, 16, addressToBytes(v.address))
     view.setUint16(at + 16, v.port, false)
-    view.setUint16(at + 18, 0, true)
+    putBytes(view, at + 18, 6, new Uint8Array(6))
+    view.setBigUint64(at + 24, v.hits, true)
   },
   (view, at) => ({
     address: addressFromBytes(takeBytes(view, at, 16)),
     port: view.getUint16(at + 16, false),
+    hits: view.getBigUint64(at + 24, true),
   }),
 )
 
@@ -537,26 +555,46 @@ export const purge: Codec<Purge> = defineCodec(
   }),
 )
 
-/** `struct service`, 16 bytes. */
-export interface Service {
+/** `struct service_set`, 8 bytes. */
+export interface ServiceSet {
   readonly id: number
-  readonly setId: number
   readonly count: number
-  readonly flags: number
 }
-export const service: Codec<Service> = defineCodec(
-  16,
+export const serviceSet: Codec<ServiceSet> = defineCodec(
+  8,
   (view, at, v) => {
     view.setUint32(at, v.id, true)
-    view.setUint32(at + 4, v.setId, true)
-    view.setUint32(at + 8, v.count, true)
-    view.setUint32(at + 12, v.flags, true)
+    view.setUint32(at + 4, v.count, true)
   },
   (view, at) => ({
     id: view.getUint32(at, true),
-    setId: view.getUint32(at + 4, true),
-    count: view.getUint32(at + 8, true),
-    flags: view.getUint32(at + 12, true),
+    count: view.getUint32(at + 4, true),
+  }),
+)
+
+/** `struct service`, 28 bytes. */
+export interface Service {
+  readonly id: number
+  readonly internal: ServiceSet
+  readonly external: ServiceSet
+  readonly affinitySeconds: number
+  readonly flags: number
+}
+export const service: Codec<Service> = defineCodec(
+  28,
+  (view, at, v) => {
+    view.setUint32(at, v.id, true)
+    serviceSet.encode(view, at + 4, v.internal)
+    serviceSet.encode(view, at + 12, v.external)
+    view.setUint32(at + 20, v.affinitySeconds, true)
+    view.setUint32(at + 24, v.flags, true)
+  },
+  (view, at) => ({
+    id: view.getUint32(at, true),
+    internal: serviceSet.decode(view, at + 4),
+    external: serviceSet.decode(view, at + 12),
+    affinitySeconds: view.getUint32(at + 20, true),
+    flags: view.getUint32(at + 24, true),
   }),
 )
 
@@ -565,7 +603,6 @@ export interface ServiceKey {
   readonly address: Address
   readonly port: number
   readonly protocol: number
-  readonly scope: number
 }
 export const serviceKey: Codec<ServiceKey> = defineCodec(
   20,
@@ -573,13 +610,12 @@ export const serviceKey: Codec<ServiceKey> = defineCodec(
     putBytes(view, at, 16, addressToBytes(v.address))
     view.setUint16(at + 16, v.port, false)
     view.setUint8(at + 18, v.protocol)
-    view.setUint8(at + 19, v.scope)
+    view.setUint8(at + 19, 0)
   },
   (view, at) => ({
     address: addressFromBytes(takeBytes(view, at, 16)),
     port: view.getUint16(at + 16, false),
     protocol: view.getUint8(at + 18),
-    scope: view.getUint8(at + 19),
   }),
 )
 

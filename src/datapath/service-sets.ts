@@ -14,7 +14,7 @@ export function setEntries(
 ): [layout.BackendKey, layout.Backend][] {
   return backends.map(({ address, port }, slot) => [
     { setId, slot },
-    { address, port },
+    { address, port, hits: 0n },
   ])
 }
 
@@ -55,8 +55,9 @@ export function completeSet(
 export function readFrontends(services: ServiceMap, backends: BackendMap): ActualFrontend[] {
   const sets = readSets(backends)
   const frontends: ActualFrontend[] = []
-  for (const [key, { id, setId, count }] of services.entries()) {
+  for (const [key, { id, internal }] of services.entries()) {
     const protocol = protocolOf(key.protocol)
+    const { id: setId, count } = internal
     if (!protocol) continue
     const { backends: held, missing } = completeSet(sets.get(setId), count)
     const { address, port } = key

@@ -59,8 +59,9 @@ export class Services implements Operations<Frontend> {
   restore(): void {
     const sets = readSets(this.#backends)
     for (const setId of sets.keys()) this.#setIds.take(setId)
-    for (const [key, { id, setId, count }] of this.#services.entries()) {
+    for (const [key, { id, internal }] of this.#services.entries()) {
       const protocol = protocolOf(key.protocol)
+      const { id: setId, count } = internal
       this.#ids.take(id)
       if (!protocol) continue
       const { backends } = completeSet(sets.get(setId), count)
@@ -146,9 +147,12 @@ export class Services implements Operations<Frontend> {
         this.#backends.updateMany(setEntries(setId, backends))
       }
       const name = frontendKey({ ...key, protocol: protocolOf(key.protocol) ?? 'TCP' })
-      const value = { id, setId, count: backends.length, flags: 0 }
+      const value = toValue(id, setId, backends)
       const now = present.get(name)
-      const same = now?.id === id && now.setId === setId && now.count === backends.length
+      const same =
+        now?.id === id &&
+        sameSet(now.internal, value.internal) &&
+        sameSet(now.external, value.external)
       if (!same) this.#services.updateMany([[key, value]])
     }
     this.#backends.deleteMany(orphans)
@@ -177,7 +181,7 @@ export class Services implements Operations<Frontend> {
   #writeFrontends(plans: readonly Plan[], failures: Map<string, Error>): void {
     const failed = this.#services.updateMany(
       plans.map(({ key, id, setId, backends }) => {
-        return [key, { id, setId, count: backends.length, flags: 0 }] as const
+        return [key, toValue(id, setId, backends)] as const
       }),
     )
     plans.forEach((plan, at) => {
@@ -245,5 +249,14 @@ class Numbers {
 }
 
 function toKey({ address, port, protocol }: Frontend): layout.ServiceKey {
-  return { address, port, protocol: protocolNumber(protocol), scope: 0 }
+  return { address, port, protocol: protocolNumber(protocol) }
+}
+
+function toValue(id: number, setId: number, backends: readonly Backend[]): layout.Service {
+  const set = { id: setId, count: backends.length }
+  return { id, internal: set, external: set, affinitySeconds: 0, flags: 0 }
+}
+
+function sameSet(a: layout.ServiceSet, b: layout.ServiceSet): boolean {
+  return a.id === b.id && a.count === b.count
 }

@@ -24,7 +24,15 @@ import {
 import { frame, tcp, udp } from '../support/frames.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
 import { assertFrame } from '../support/packet.ts'
-import { createDevices, IFINDEX, PORT, SIDES, type Side, serviceId } from '../support/topology.ts'
+import {
+  createDevices,
+  IFINDEX,
+  PORT,
+  SIDES,
+  type Side,
+  serviceId,
+  serviceValue,
+} from '../support/topology.ts'
 import { World } from '../support/world.ts'
 
 enterOwnNetns()
@@ -216,12 +224,12 @@ runFixtures(world, [...CLUSTER_IP, ...HAIRPINNED, ...NO_BACKEND])
 
 test('new connections spread over all backends of a Service', () => {
   for (const s of SIDES) {
-    const key = { address: s.service, port: PORT.local, protocol: 6, scope: 0 }
+    const key = { address: s.service, port: PORT.local, protocol: 6 }
     const backends = Array.from({ length: 4 }, (_, slot) => {
       const address = parseAddress(s.podA.replace(/5$/, String(6 + slot)))
       return [
         { setId: 9, slot },
-        { address, port: PORT.target },
+        { address, port: PORT.target, hits: 0n },
       ] as const
     })
     const endpoint = { ...PODS.podB, id: 2, mtu: 1450 }
@@ -229,7 +237,7 @@ test('new connections spread over all backends of a Service', () => {
     world.reset()
     world.entries(layout.maps.endpoints).updateMany(rows)
     world.entries(layout.maps.backends).updateMany(backends)
-    world.entries(layout.maps.services).updateMany([[key, { id: 9, setId: 9, count: 4, flags: 0 }]])
+    world.entries(layout.maps.services).updateMany([[key, serviceValue(9, 4)]])
     for (let port = 1000; port < 1200; port++) {
       const {
         program,

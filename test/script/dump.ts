@@ -82,9 +82,9 @@ function formatRoute({ prefix, nodeName, routing, nextHop }: NodeRoute): string 
 /** What the maps hold, in the terms of bpf/lib. */
 export function dumpMaps({ services, backends, destinations }: ScriptMaps): string {
   const entries: string[] = []
-  for (const [{ address, port, protocol }, { id, setId, count }] of services.entries()) {
+  for (const [{ address, port, protocol }, { id, internal }] of services.entries()) {
     const key = `${formatAddressPort(address, port)}/${protocolName(protocol)}`
-    entries.push(`services ${key} = id ${id}, set ${setId}, count ${count}`)
+    entries.push(`services ${key} = id ${id}, set ${internal.id}, count ${internal.count}`)
   }
   for (const [{ setId, slot }, { address, port }] of backends.entries()) {
     const at = `set ${setId} slot ${String(slot).padStart(3)}`

@@ -219,13 +219,19 @@ export function serviceId(s: Side, port: number, protocol: number): number {
   return s.family * 1000 + protocol * 10 + place
 }
 
+/** A frontend whose one set has its own number. */
+export function serviceValue(id: number, count: number): layout.Service {
+  const set = { id: count ? id : 0, count }
+  return { id, internal: set, external: set, affinitySeconds: 0, flags: 0 }
+}
+
 function serviceRows(s: Side): Rows<layout.ServiceKey, layout.Service> {
   return [6, 17].flatMap((protocol) =>
     BACKENDS.map(({ port, backend }) => {
       const id = serviceId(s, port, protocol)
       const count = backend ? 1 : 0
-      const key = { address: s.service, port, protocol, scope: 0 }
-      return [key, { id, setId: count ? id : 0, count, flags: 0 }] as const
+      const key = { address: s.service, port, protocol }
+      return [key, serviceValue(id, count)] as const
     }),
   )
 }
@@ -235,7 +241,7 @@ function backendRows(s: Side): Rows<layout.BackendKey, layout.Backend> {
     BACKENDS.flatMap(({ port, backend }) => {
       if (!backend) return []
       const key = { setId: serviceId(s, port, protocol), slot: 0 }
-      return [[key, { address: s[backend], port: PORT.target }] as const]
+      return [[key, { address: s[backend], port: PORT.target, hits: 0n }] as const]
     }),
   )
 }

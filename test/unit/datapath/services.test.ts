@@ -114,7 +114,12 @@ test('Services.restore() takes over ids and sets: the first round changes nothin
 test('Services.prune() removes what is not wanted and sets that nobody names', async () => {
   const { services, backends, operations } = build()
   await operations.update([frontend(), frontend({ port: 443 })])
-  backends.updateMany([[{ setId: 99, slot: 0 }, backend('10.0.9.9')]])
+  backends.updateMany([
+    [
+      { setId: 99, slot: 0 },
+      { ...backend('10.0.9.9'), hits: 0n },
+    ],
+  ])
   await operations.prune([frontend()])
   assert.deepEqual(
     readFrontends(services, backends).map(({ port }) => port),
