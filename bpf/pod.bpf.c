@@ -45,6 +45,10 @@ static __always_inline int pod_enter(struct __sk_buff *skb, struct packet *pkt)
 	struct flow *flow;
 	int ret;
 
+	if (skb->mark == FORWARD_MARK) {
+		skb->mark = 0;
+		return PASS;
+	}
 	if (!is_ip(skb->protocol))
 		return PASS;
 	ret = packet_parse(skb, pkt, ETH_HLEN, skb->protocol);
@@ -60,8 +64,8 @@ static __always_inline int pod_enter(struct __sk_buff *skb, struct packet *pkt)
 	return rewrite(skb, pkt, flow, false) ?: PASS;
 }
 
-/* From the node's own stack to the pod: what from_pod and from_uplink redirect never comes
- * through here.
+/* From the node's own stack to the pod. What from_pod and from_uplink redirect comes through here
+ * only when the pod's ingress is shaped, with a mark, and is left alone.
  */
 SEC("tc")
 int to_pod(struct __sk_buff *skb)

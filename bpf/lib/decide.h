@@ -21,6 +21,8 @@ static __always_inline void flow_go(struct flow *flow, __u8 next, __u32 to_ifind
 static __always_inline void flow_go_endpoint(struct flow *flow, const struct endpoint *endpoint)
 {
 	flow_go(flow, FLOW_TO_ENDPOINT, endpoint->ifindex, endpoint->mtu);
+	if (endpoint->flags & ENDPOINT_SHAPED)
+		flow->flags |= FLOW_SHAPED;
 	flow->destination_mac = endpoint->mac;
 	flow->source_mac = endpoint->host_mac;
 }
@@ -78,7 +80,7 @@ GLOBAL int flow_decide(struct flow *flow)
 		return -DROP_NO_ROUTE;
 	to = &flow->out.destination;
 	flow->epoch = epoch;
-	flow->flags &= ~FLOW_ON_LINK;
+	flow->flags &= ~(FLOW_ON_LINK | FLOW_SHAPED);
 	if (flow->flags & FLOW_BY_STACK) {
 		flow_go_stack(flow);
 		return 0;

@@ -7,12 +7,16 @@ struct endpoint_key {
 	struct address address;
 };
 
+enum endpoint_flags {
+	ENDPOINT_SHAPED = 1, /* what enters the pod queues at the host end's egress */
+};
+
 struct endpoint {
 	__u32 ifindex;	     /* host end of the pod's veth */
 	__u16 id;	     /* endpoint id, 1..65535 */
 	struct mac mac;	     /* of the pod's interface */
 	struct mac host_mac; /* of the host end */
-	__u16 pad;
+	__u16 flags;	     /* enum endpoint_flags */
 	__u32 mtu; /* bytes of IP packet */
 };
 _Static_assert(sizeof(struct endpoint) == 24, "pinned");

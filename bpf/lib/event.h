@@ -32,6 +32,7 @@ enum metric_slot exported_metric_slot SEC(".export") = METRIC_FORWARDED;
 enum direction exported_direction SEC(".export") = 0;
 enum flow_next exported_flow_next SEC(".export") = 0;
 enum flow_flags exported_flow_flags SEC(".export") = FLOW_REVERSE;
+enum endpoint_flags exported_endpoint_flags SEC(".export") = ENDPOINT_SHAPED;
 enum destination_flags exported_destination_flags SEC(".export") = DESTINATION_OVERLAY;
 
 static __always_inline __u16 event_endpoint(const struct tuple *tuple)

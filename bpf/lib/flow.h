@@ -38,6 +38,7 @@ enum flow_flags {
 	FLOW_BY_STACK = 256,	 /* its other half came through the stack: goes back there */
 	FLOW_BY_UPLINK = 512,	 /* its other half came by the uplink: the world is there */
 	FLOW_ON_LINK = 1024,	 /* `node` is a neighbour on the uplink: no FIB lookup */
+	FLOW_SHAPED = 2048,	 /* into its pod through the egress queue of the host end */
 };
 
 struct flow {

@@ -60,6 +60,18 @@ static __always_inline int forward_expired(struct __sk_buff *skb, const struct p
 	return pkt->by_overlay ? forward_to_host(skb) : PASS;
 }
 
+/* On what forward_shaped() sends through a queue, for to_pod: the walk is over. Only the node
+ * itself can set it otherwise: a packet that changes its namespace loses its mark.
+ */
+#define FORWARD_MARK 0x77656972 /* "weir" */
+
+/* redirect_peer would pass by the queue at the host end's egress. */
+static __always_inline int forward_shaped(struct __sk_buff *skb, const struct flow *flow)
+{
+	skb->mark = FORWARD_MARK;
+	return bpf_redirect(flow->to_ifindex, 0);
+}
+
 /* One hop for a packet that passes through the node; `is_hop` is false for the node's own. */
 static __always_inline int forward(struct __sk_buff *skb, struct packet *pkt, struct flow *flow,
 				   const bool is_hop)
@@ -76,6 +88,8 @@ static __always_inline int forward(struct __sk_buff *skb, struct packet *pkt, st
 	metric_count(pkt->direction, METRIC_FORWARDED + (flow->next & 7), skb->len);
 	if (likely(flow->next == FLOW_TO_ENDPOINT)) {
 		ret = rewrite_macs(skb, &flow->destination_mac, &flow->source_mac);
+		if (unlikely(flow->flags & FLOW_SHAPED))
+			return ret ?: forward_shaped(skb, flow);
 		return ret ?: bpf_redirect_peer(flow->to_ifindex, 0);
 	}
 	return flow->next == FLOW_TO_STACK ? PASS : forward_away(skb, pkt, flow);

@@ -75,7 +75,7 @@ export function sceneConfig(): layout.Config {
 /** Writes what the agent would have written, under epoch 0. */
 export function fillScene(object: BpfObject): void {
   const { maps, DestinationFlags } = layout
-  const endpoint = { id: 1, hostMac: HOST_MAC, mtu: 1450 }
+  const endpoint = { id: 1, flags: 0, hostMac: HOST_MAC, mtu: 1450 }
   const endpoints = SIDES.flatMap(({ podA, podB }) => [
     [{ address: podA }, { ...endpoint, ifindex: LOOPBACK, mac: POD_MAC }] as const,
     [{ address: podB }, { ...endpoint, ifindex: LOOPBACK, mac: OTHER_POD_MAC }] as const,

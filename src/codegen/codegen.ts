@@ -108,10 +108,10 @@ function printEnum({ name, values }: Enum): string[] {
   ]
 }
 
-/** What all names begin with, up to an underscore: "FLOW_TO_". */
+/** What all names begin with, up to an underscore: "FLOW_TO_". A single one's first word. */
 function sharedPrefix(names: readonly string[]): string {
   const [first = '', ...rest] = names
-  if (rest.length === 0) return ''
+  if (rest.length === 0) return first.slice(0, first.indexOf('_') + 1)
   let length = first.length
   while (!names.every((name) => name.startsWith(first.slice(0, length)))) length--
   return first.slice(0, first.lastIndexOf('_', length - 1) + 1)

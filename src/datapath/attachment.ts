@@ -9,10 +9,13 @@ import { setLinkRequests } from '../netlink/links.ts'
 import type { Request } from '../netlink/message.ts'
 import { replaceNeighbourRequest } from '../netlink/neighbours.ts'
 import { ROUTE_PROTOCOLS, replaceRouteRequest } from '../netlink/routes.ts'
+import { replaceTokenBucketRequest } from '../netlink/token-bucket.ts'
 import { addClsactRequest, replaceBpfFilterRequest } from '../netlink/traffic-control.ts'
 import type { Endpoint } from '../tables/intent.ts'
 import type { Gateways } from './gateway.ts'
+import * as layout from './layout.gen.ts'
 import { ROUTE_PROTOCOL } from './node-routes.ts'
+import { shapingOf } from './shaping.ts'
 
 /** Our filters' place on a clsact hook. */
 export const FILTER = { priority: 1, handle: 1 } as const
@@ -25,6 +28,13 @@ export interface PodPrograms {
 const LOOPBACK_IFINDEX = 1
 /** Above 1024, the metric that the kernel gives IPv6 routes without one. */
 const SECONDARY_METRIC = 2000
+
+/** The entry of map `endpoints` under each of the row's addresses. */
+export function endpointEntry(row: Endpoint, ifindex: number): layout.Endpoint {
+  const { id, mac, hostMac, mtu } = row
+  const flags = shapingOf(row).ingress ? layout.EndpointFlags.SHAPED : 0
+  return { ifindex, id, mac, hostMac, flags, mtu }
+}
 
 /** Inside the pod: `lo`, the addresses, the interface up, the way to the gateway and by it. */
 export function podRequests(row: Endpoint, ifindex: number, gateways: Gateways): Request[] {
@@ -42,9 +52,11 @@ export function podRequests(row: Endpoint, ifindex: number, gateways: Gateways):
       replaceRouteRequest({ prefix: 'default', gateway, ...shared }),
     ]
   })
+  const { egress } = shapingOf(row)
   return [
     ...setLinkRequests(LOOPBACK_IFINDEX, { up: true }),
     ...addresses,
+    ...(egress ? [replaceTokenBucketRequest(ifindex, egress)] : []),
     ...setLinkRequests(ifindex, { mtu: row.mtu, up: true }),
     ...routes,
   ]
@@ -58,10 +70,12 @@ export function hostRequests(
 ): Request[] {
   const filter = (direction: 'ingress' | 'egress', name: string, programFd: number) =>
     replaceBpfFilterRequest({ ifindex, direction, programFd, name, ...FILTER })
+  const { ingress } = shapingOf(row)
   return [
     addClsactRequest(ifindex),
     filter('ingress', 'from_pod', programs.fromPod.fd),
     filter('egress', 'to_pod', programs.toPod.fd),
+    ...(ingress ? [replaceTokenBucketRequest(ifindex, ingress)] : []),
     ...setLinkRequests(ifindex, { addrGenModeNone: true, mtu: row.mtu, up: true }),
     ...row.addresses.flatMap((address) => {
       const source = gateways[addressFamily(address)]

@@ -8,10 +8,11 @@ import { Netlink } from '../netlink/netlink.ts'
 import { listRoutes, MAIN_TABLE } from '../netlink/routes.ts'
 import { listBpfFilters } from '../netlink/traffic-control.ts'
 import type { Endpoint } from '../tables/intent.ts'
-import { FILTER, type PodPrograms } from './attachment.ts'
+import { endpointEntry, FILTER, type PodPrograms } from './attachment.ts'
 import type { EndpointMap } from './endpoints.ts'
 import { sameFields } from './entry-map.ts'
 import type { Gateways } from './gateway.ts'
+import { bucketProblems, shapingOf } from './shaping.ts'
 
 export interface CheckContext {
   readonly netlink: Netlink
@@ -45,6 +46,8 @@ function hostProblems(row: Endpoint, host: NetworkLink, context: CheckContext): 
     else if (filter.programId !== wanted[direction].id)
       problems.push(`a foreign program is ${where}`)
   }
+  const bucket = { wanted: shapingOf(row).ingress, where: `what enters by ${row.hostIfName}` }
+  problems.push(...bucketProblems(netlink, host.ifindex, bucket))
   const routes = listRoutes(netlink, { table: MAIN_TABLE, ifindex: host.ifindex })
   for (const prefix of row.addresses.map(hostPrefix)) {
     if (!routes.some((route) => route.prefix === prefix)) {
@@ -55,8 +58,7 @@ function hostProblems(row: Endpoint, host: NetworkLink, context: CheckContext): 
 }
 
 function entryProblems(row: Endpoint, host: NetworkLink, { map }: CheckContext): string[] {
-  const { id, mac, hostMac, mtu } = row
-  const wanted = { ifindex: host.ifindex, id, mac, hostMac, mtu }
+  const wanted = endpointEntry(row, host.ifindex)
   return row.addresses.flatMap((address) => {
     const held = map.get({ address })
     if (!held) return [`map endpoints has no entry for ${address}`]
@@ -73,6 +75,8 @@ function podProblems(row: Endpoint, host: NetworkLink, context: CheckContext): s
     const problems: string[] = []
     if (!inside.isUp) problems.push(`interface ${row.ifName} is down in the pod`)
     if (inside.mac !== row.mac) problems.push(`${row.ifName} has MAC ${inside.mac}, not ${row.mac}`)
+    const bucket = { wanted: shapingOf(row).egress, where: `what leaves by ${row.ifName}` }
+    problems.push(...bucketProblems(netlink, inside.ifindex, bucket))
     const held = listAddresses(netlink, inside.ifindex).map(({ address }) => address)
     const routes = listRoutes(netlink, { table: MAIN_TABLE, ifindex: inside.ifindex })
     for (const address of row.addresses) {

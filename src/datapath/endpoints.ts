@@ -13,7 +13,7 @@ import type { Failures, Operations } from '../state/reconciler.ts'
 import type { ActualEndpoint } from '../tables/actual.ts'
 import type { Endpoint } from '../tables/intent.ts'
 import { endpointKey } from '../tables/tables.ts'
-import { hostRequests, type PodPrograms, podRequests } from './attachment.ts'
+import { endpointEntry, hostRequests, type PodPrograms, podRequests } from './attachment.ts'
 import { type EntryMap, writeChanged } from './entry-map.ts'
 import type { Gateways } from './gateway.ts'
 import type * as layout from './layout.gen.ts'
@@ -159,9 +159,9 @@ export class Endpoints implements Operations<Endpoint> {
     const owners: Work[] = []
     for (const work of works) {
       if (work.error || !work.host) continue
-      const { id, mac, hostMac, mtu, addresses } = work.row
-      for (const address of addresses) {
-        entries.push([{ address }, { ifindex: work.host.ifindex, id, mac, hostMac, mtu }])
+      const entry = endpointEntry(work.row, work.host.ifindex)
+      for (const address of work.row.addresses) {
+        entries.push([{ address }, entry])
         owners.push(work)
       }
     }

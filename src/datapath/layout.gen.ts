@@ -4,7 +4,7 @@ import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
 import { type Codec, defineCodec, type MapLayout, putBytes, takeBytes } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = '036ea38923b799053004cfbf997b8910'
+export const OBJECT_HASH = 'f51e887cd1362227f965352d6ba3ba54'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -58,6 +58,16 @@ export const dropReasonNames: ReadonlyMap<number, string> = new Map(
   Object.entries(DropReason).map(([name, value]) => [value, name]),
 )
 
+/** `enum endpoint_flags`. */
+export const EndpointFlags = {
+  SHAPED: 1,
+} as const
+export type EndpointFlags = (typeof EndpointFlags)[keyof typeof EndpointFlags]
+/** Names of `enum endpoint_flags` by number. */
+export const endpointFlagsNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(EndpointFlags).map(([name, value]) => [value, name]),
+)
+
 /** `enum flow_flags`. */
 export const FlowFlags = {
   REVERSE: 1,
@@ -71,6 +81,7 @@ export const FlowFlags = {
   BY_STACK: 256,
   BY_UPLINK: 512,
   ON_LINK: 1024,
+  SHAPED: 2048,
 } as const
 export type FlowFlags = (typeof FlowFlags)[keyof typeof FlowFlags]
 /** Names of `enum flow_flags` by number. */
@@ -248,6 +259,7 @@ export interface Endpoint {
   readonly id: number
   readonly mac: Mac
   readonly hostMac: Mac
+  readonly flags: number
   readonly mtu: number
 }
 export const endpoint: Codec<Endpoint> = defineCodec(
@@ -257,7 +269,7 @@ export const endpoint: Codec<Endpoint> = defineCodec(
     view.setUint16(at + 4, v.id, true)
     putBytes(view, at + 6, 6, macToBytes(v.mac))
     putBytes(view, at + 12, 6, macToBytes(v.hostMac))
-    view.setUint16(at + 18, 0, true)
+    view.setUint16(at + 18, v.flags, true)
     view.setUint32(at + 20, v.mtu, true)
   },
   (view, at) => ({
@@ -265,6 +277,7 @@ export const endpoint: Codec<Endpoint> = defineCodec(
     id: view.getUint16(at + 4, true),
     mac: macFromBytes(takeBytes(view, at + 6, 6)),
     hostMac: macFromBytes(takeBytes(view, at + 12, 6)),
+    flags: view.getUint16(at + 18, true),
     mtu: view.getUint32(at + 20, true),
   }),
 )

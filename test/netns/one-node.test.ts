@@ -166,7 +166,7 @@ function junkEntry(at: number): [Uint8Array, Uint8Array] {
   const mac = parseMac('02:00:00:00:00:01')
   return [
     layout.endpointKey.toBytes({ address: parseAddress(junkAddress(at)) }),
-    layout.endpoint.toBytes({ ifindex: 1, id: 65_535, mac, hostMac: mac, mtu: 1450 }),
+    layout.endpoint.toBytes({ ifindex: 1, id: 65_535, mac, hostMac: mac, mtu: 1450, flags: 0 }),
   ]
 }
 

@@ -152,6 +152,7 @@ const NEWER = {
   id: 3,
   mac: MAC.peer,
   hostMac: MAC.podBHost,
+  flags: 0,
   mtu: MTU.pod,
 }
 

@@ -232,7 +232,7 @@ test('new connections spread over all backends of a Service', () => {
         { address, port: PORT.target, hits: 0n },
       ] as const
     })
-    const endpoint = { ...PODS.podB, id: 2, mtu: 1450 }
+    const endpoint = { ...PODS.podB, id: 2, mtu: 1450, flags: 0 }
     const rows = backends.map(([, { address }]) => [{ address }, endpoint] as const)
     world.reset()
     world.entries(layout.maps.endpoints).updateMany(rows)

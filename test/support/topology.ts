@@ -171,9 +171,9 @@ export function topologyRows(): MapRows {
 
 function endpointRow(
   address: Address,
-  endpoint: Omit<layout.Endpoint, 'mtu'>,
+  endpoint: Omit<layout.Endpoint, 'mtu' | 'flags'>,
 ): readonly [layout.EndpointKey, layout.Endpoint] {
-  return [{ address }, { ...endpoint, mtu: MTU.pod }]
+  return [{ address }, { ...endpoint, flags: 0, mtu: MTU.pod }]
 }
 
 function destinationRows(s: Side): Rows<layout.DestinationKey, layout.Destination> {
