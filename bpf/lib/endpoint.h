@@ -17,7 +17,7 @@ struct endpoint {
 	struct mac mac;	     /* of the pod's interface */
 	struct mac host_mac; /* of the host end */
 	__u16 flags;	     /* enum endpoint_flags */
-	__u32 mtu; /* bytes of IP packet */
+	__u32 mtu;	     /* bytes of IP packet */
 };
 _Static_assert(sizeof(struct endpoint) == 24, "pinned");
 

@@ -1,5 +1,5 @@
-// A pod whose ingress is shaped is entered by the queue at the egress of its host end: its flows say
-// so, and to_pod leaves alone what comes from there.
+// A pod whose ingress is shaped is entered by the queue at the egress of its host end: its flows
+// say so, and to_pod leaves alone what comes from there.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as layout from '../../src/datapath/layout.gen.ts'
