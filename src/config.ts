@@ -5,10 +5,13 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
 import { LOG_LEVELS, type LogLevel } from './observe/log.ts'
+import { readServiceConfig, type ServiceConfig } from './service-config.ts'
+import { type Listen, SettingTexts } from './setting-texts.ts'
+import { BALANCINGS, FORWARDINGS } from './tables/services.ts'
 
 export type RoutingMode = 'auto' | 'vxlan' | 'native'
 
-export interface Config {
+export interface Config extends ServiceConfig {
   readonly nodeName: string
   /** A directory of Kubernetes YAML to run from; absent: the API server is asked. */
   readonly manifests?: string
@@ -25,7 +28,7 @@ export interface Config {
   readonly cgroupRoot: string
   readonly routing: RoutingMode
   readonly socketServices: boolean
-  readonly http: { readonly host: string; readonly port: number }
+  readonly http: Listen
   readonly object: string
   readonly logLevel: LogLevel
   /** Devices towards the other nodes; empty: the device of the default route. */
@@ -53,6 +56,7 @@ interface Setting {
   readonly choices?: readonly string[]
 }
 
+const BOOLEAN = ['true', 'false']
 const here = (path: string): string => resolve(import.meta.dirname, '..', path)
 
 const SETTINGS: readonly Setting[] = [
@@ -75,7 +79,7 @@ const SETTINGS: readonly Setting[] = [
     flag: 'socket-services BOOL',
     text: 'translate Services at connect()',
     fallback: 'true',
-    choices: ['true', 'false'],
+    choices: BOOLEAN,
   },
   { flag: 'http ADDR:PORT', text: '/healthz and /metrics', fallback: '127.0.0.1:9464' },
   { flag: 'object PATH', text: 'compiled datapath', fallback: here('bpf/out/weir.bpf.o') },
@@ -88,6 +92,42 @@ const SETTINGS: readonly Setting[] = [
   { flag: 'library PATH', text: 'path of libweir.so (default: as built)' },
   { flag: 'max-flows COUNT', text: 'connections the flow table holds (default: as compiled)' },
   { flag: 'resync-seconds SECONDS', text: 'time between full resyncs', fallback: '120' },
+  {
+    flag: 'balancing WAY',
+    text: 'how a Service chooses an endpoint, unless it says so itself',
+    fallback: 'random',
+    choices: BALANCINGS,
+  },
+  {
+    flag: 'forwarding WAY',
+    text: 'how what comes from outside gets to another node',
+    fallback: 'snat',
+    choices: FORWARDINGS,
+  },
+  { flag: 'maglev-size SLOTS', text: 'slots of a Maglev table, a prime', fallback: '1021' },
+  {
+    flag: 'xdp MODE',
+    text: 'Services in XDP on the uplinks',
+    fallback: 'auto',
+    choices: ['auto', 'native', 'generic', 'off'],
+  },
+  { flag: 'nodeport-addresses CIDRS', text: 'NodePorts on these (default: all InternalIPs)' },
+  {
+    flag: 'nodeport-localhost BOOL',
+    text: 'NodePorts on 127.0.0.1 and ::1 too',
+    fallback: 'false',
+    choices: BOOLEAN,
+  },
+  { flag: 'external-ips BOOL', text: 'serve externalIPs', fallback: 'true', choices: BOOLEAN },
+  {
+    flag: 'masquerade BOOL',
+    text: 'pods leave the cluster with the address of the node',
+    fallback: 'true',
+    choices: BOOLEAN,
+  },
+  { flag: 'masquerade-config PATH', text: 'what is not masqueraded, as ip-masq-agent has it' },
+  { flag: 'masquerade-ports RANGE', text: 'ports on the node for it', fallback: '16384-29999' },
+  { flag: 'healthz ADDR:PORT', text: '/healthz for load balancers', fallback: '[::]:10256' },
 ]
 
 /** `argv` is without the words node and script. Throws ConfigError; --help prints and exits. */
@@ -128,74 +168,65 @@ function collect(flags: Record<string, string>, env: NodeJS.ProcessEnv): Map<str
   return texts
 }
 
-function validate(texts: ReadonlyMap<string, string>): Config {
-  const errors: string[] = []
-  const wrong = (name: string, state: string): void => {
-    errors.push(`Cannot use --${name} "${texts.get(name) ?? ''}": ${state}`)
-  }
+function validate(given: ReadonlyMap<string, string>): Config {
+  const texts = new SettingTexts(given)
   for (const { flag, choices } of SETTINGS) {
     const name = flag.slice(0, flag.indexOf(' '))
-    const text = texts.get(name)
-    if (choices && text !== undefined && !choices.includes(text)) {
-      wrong(name, `must be one of ${choices.join(', ')}`)
+    if (choices && texts.has(name) && !choices.includes(texts.text(name))) {
+      texts.wrong(name, `must be one of ${choices.join(', ')}`)
     }
   }
-  const integer = (name: string, low: number, high: number): number | undefined => {
-    const text = texts.get(name)
-    if (text === undefined) return undefined
-    const value = Number(text)
-    if (/^\d+$/.test(text) && value >= low && value <= high) return value
-    wrong(name, `must be a whole number from ${low} to ${high}`)
-    return undefined
+  const config = {
+    ...readSource(texts),
+    bpfRoot: texts.path('bpf-root') ?? '',
+    stateDir: texts.path('state-dir') ?? '',
+    runDir: texts.path('run-dir') ?? '',
+    ...optional('cniConfDir', texts.path('cni-conf-dir')),
+    cgroupRoot: texts.path('cgroup-root') ?? '',
+    routing: texts.text('routing') as RoutingMode,
+    socketServices: texts.flag('socket-services'),
+    http: texts.listen('http'),
+    object: texts.path('object') ?? '',
+    logLevel: texts.text('log-level') as LogLevel,
+    uplinks: texts.list('uplink'),
+    overlayPort: texts.integer('overlay-port', 1, 65_535) ?? 0,
+    overlayVni: texts.integer('overlay-vni', 1, 0xffffff) ?? 0,
+    ...optional('mtu', texts.integer('mtu', 576, 65_535)),
+    ffi: texts.text('ffi') as Config['ffi'],
+    ...optional('library', texts.path('library')),
+    ...optional('maxFlows', texts.integer('max-flows', 1024, 1 << 26)),
+    resyncSeconds: texts.integer('resync-seconds', 1, 86_400) ?? 0,
+    ...readServiceConfig(texts),
   }
-  const path = (name: string): string | undefined => {
-    const text = texts.get(name)
-    return text === undefined ? undefined : resolve(text)
+  if (config.uplinks.some((name) => name.length > 15 || /[\s/]/.test(name))) {
+    texts.wrong('uplink', 'not a list of device names')
   }
-  const nodeName = texts.get('node-name') ?? ''
+  if (texts.errors.length > 0) throw new ConfigError(texts.errors.join('\n'))
+  return Object.freeze(config)
+}
+
+/** Which Node this is and where the cluster's wishes come from. */
+function readSource(
+  texts: SettingTexts,
+): Pick<Config, 'nodeName' | 'manifests' | 'apiServers' | 'kubeconfig'> {
+  const nodeName = texts.text('node-name')
   if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(nodeName)) {
-    wrong('node-name', 'must be a DNS name in lower case')
+    texts.wrong('node-name', 'must be a DNS name in lower case')
   }
-  const http = parseListen(texts.get('http') ?? '')
-  if (!http) wrong('http', 'must be of the form ADDRESS:PORT')
-  const apiServers = (texts.get('api-server') ?? '').split(',').filter((url) => url !== '')
+  const apiServers = texts.list('api-server')
   if (!apiServers.every((url) => /^https?:\/\/[^/\s]+\/?$/.test(url) && URL.canParse(url))) {
-    wrong('api-server', 'must be URLs like https://10.0.0.1:6443, comma separated')
+    texts.wrong('api-server', 'must be URLs like https://10.0.0.1:6443, comma separated')
   }
   const asksApiServer = apiServers.length > 0 || texts.has('kubeconfig')
   if (texts.has('manifests') && asksApiServer) {
-    wrong('manifests', 'cannot be given together with --api-server or --kubeconfig')
+    texts.wrong('manifests', 'cannot be given together with --api-server or --kubeconfig')
   }
-  const uplinks = (texts.get('uplink') ?? '').split(',').filter((name) => name !== '')
-  if (uplinks.some((name) => name.length > 15 || /[\s/]/.test(name))) {
-    wrong('uplink', 'not a list of device names')
-  }
-  const config = {
+  return {
     nodeName,
-    ...optional('manifests', path('manifests')),
+    ...optional('manifests', texts.path('manifests')),
     apiServers,
-    ...optional('kubeconfig', path('kubeconfig')),
-    bpfRoot: path('bpf-root') ?? '',
-    stateDir: path('state-dir') ?? '',
-    runDir: path('run-dir') ?? '',
-    ...optional('cniConfDir', path('cni-conf-dir')),
-    cgroupRoot: path('cgroup-root') ?? '',
-    routing: texts.get('routing') as RoutingMode,
-    socketServices: texts.get('socket-services') === 'true',
-    http: http ?? { host: '', port: 0 },
-    object: path('object') ?? '',
-    logLevel: texts.get('log-level') as LogLevel,
-    uplinks,
-    overlayPort: integer('overlay-port', 1, 65_535) ?? 0,
-    overlayVni: integer('overlay-vni', 1, 0xffffff) ?? 0,
-    ...optional('mtu', integer('mtu', 576, 65_535)),
-    ffi: texts.get('ffi') as Config['ffi'],
-    ...optional('library', path('library')),
-    ...optional('maxFlows', integer('max-flows', 1024, 1 << 26)),
-    resyncSeconds: integer('resync-seconds', 1, 86_400) ?? 0,
+    ...optional('kubeconfig', texts.path('kubeconfig')),
   }
-  if (errors.length > 0) throw new ConfigError(errors.join('\n'))
-  return Object.freeze(config)
 }
 
 function optional<Name extends string, Value>(
@@ -203,12 +234,4 @@ function optional<Name extends string, Value>(
   value: Value | undefined,
 ): { [name in Name]?: Value } {
   return (value === undefined ? {} : { [name]: value }) as { [name in Name]?: Value }
-}
-
-/** "127.0.0.1:9464", "[::1]:9464" or ":9464" (every address). */
-function parseListen(text: string): Config['http'] | undefined {
-  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[3])
-  if (!match || port > 65_535) return undefined
-  return { host: match[1] ?? (match[2] || '::'), port }
 }

@@ -184,8 +184,8 @@ export class NodeDatapath {
       podFamilies: [...new Set(podCidrs.map(prefixFamily))],
       ...(config.mtu === undefined ? {} : { override: config.mtu }),
     })
-    // Labels are no ground to open anything again.
-    return { node: { name, addresses, podCidrs, labels: {} }, uplinks, mtu }
+    // Labels are no ground to open anything again, nor is it that the node is to go.
+    return { node: { name, addresses, podCidrs, labels: {}, leaving: false }, uplinks, mtu }
   }
 
   async #open(ground: Ground): Promise<void> {

@@ -39,13 +39,21 @@ export function serviceFrontends(
   for (const port of service.ports) {
     if (port.protocol === 'SCTP') continue
     for (const address of service.clusterIps) {
+      const backends = portBackends(port, slices, addressFamily(address))
       frontends.push({
         address,
         port: port.port,
         protocol: port.protocol,
         service: `${service.namespace}/${service.name}`,
         portName: port.name,
-        backends: portBackends(port, slices, addressFamily(address)),
+        kind: 'ClusterIP',
+        backends,
+        externalBackends: backends,
+        whenEmpty: 'refuse',
+        externalWhenEmpty: 'refuse',
+        affinitySeconds: service.affinitySeconds,
+        balancing: service.balancing ?? 'random',
+        forwarding: service.forwarding ?? 'snat',
       })
     }
   }

@@ -109,12 +109,16 @@ export class Field<T> {
     return this.value as boolean
   }
 
-  port(): number {
+  integer(low: number, high: number): number {
     const { value } = this
-    if (!Number.isInteger(value) || Number(value) < 1 || Number(value) > 65535) {
-      this.is('give a whole number from 1 to 65535')
+    if (!Number.isInteger(value) || Number(value) < low || Number(value) > high) {
+      this.is(`give a whole number from ${low} to ${high}`)
     }
     return value as number
+  }
+
+  port(): number {
+    return this.integer(1, 65_535)
   }
 
   protocol(): Protocol {
@@ -134,8 +138,9 @@ export class Field<T> {
     }
   }
 
+  /** Blanks around it are no fault: source ranges of load balancers may have them. */
   prefix(): Prefix {
-    const text = this.text()
+    const text = this.text().trim()
     try {
       return parseSloppyPrefix(text)
     } catch {

@@ -2,14 +2,9 @@
 // it goes to.
 import type { Table } from '../state/table.ts'
 import type { Tables } from '../tables/tables.ts'
-import {
-  type Converted,
-  endpointSliceRow,
-  namespaceRow,
-  nodeRow,
-  podRow,
-  serviceRow,
-} from './objects.ts'
+import type { Converted } from './metadata.ts'
+import { namespaceRow, nodeRow, podRow } from './objects.ts'
+import { endpointSliceRow, serviceRow } from './service-objects.ts'
 
 export interface Kind {
   readonly apiVersion: string

@@ -2,11 +2,20 @@
 import type { Address } from '../net/address.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { Protocol } from '../net/protocol.ts'
+import type { Balancing, Forwarding } from './services.ts'
 
 export interface Backend {
   readonly address: Address
   readonly port: number
 }
+
+export type FrontendKind = 'ClusterIP' | 'LoadBalancer' | 'ExternalIP' | 'NodePort' | 'HostPort'
+
+/**
+ * What becomes of a new connection to an empty set: refuse (RST, ICMP port unreachable), or drop
+ * where endpoints exist but none is eligible here (policy Local).
+ */
+export type WhenEmpty = 'refuse' | 'drop'
 
 /**
  * An address and port where a Service is reached, with the backends a new connection may get.
@@ -16,11 +25,30 @@ export interface Frontend {
   readonly address: Address
   readonly port: number
   readonly protocol: Protocol
-  /** "namespace/name". */
+  /** "namespace/name"; of a HostPort the pod's. */
   readonly service: string
   readonly portName: string
-  /** Sorted by address and port, without duplicates, so that equal sets are equal rows. */
+  readonly kind: FrontendKind
+  /**
+   * For clients inside: pods of the cluster and this node itself. Sorted by address and port,
+   * without duplicates, so that equal sets are equal rows.
+   */
   readonly backends: readonly Backend[]
+  /** For everybody else; the same array object where they do not differ. */
+  readonly externalBackends: readonly Backend[]
+  readonly whenEmpty: WhenEmpty
+  readonly externalWhenEmpty: WhenEmpty
+  /** Seconds that a client keeps its backend; 0: no affinity. */
+  readonly affinitySeconds: number
+  readonly balancing: Balancing
+  readonly forwarding: Forwarding
+  /** Sources that may ask, beside this node itself; absent: all. */
+  readonly sourceRanges?: readonly Prefix[]
+}
+
+/** Destinations outside the cluster whose packets keep the pod's address as source. */
+export interface MasqueradeExclusion {
+  readonly prefix: Prefix
 }
 
 /** How packets to a destination leave the node. */

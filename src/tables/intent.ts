@@ -3,6 +3,7 @@ import type { Address } from '../net/address.ts'
 import type { Mac } from '../net/mac.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { Protocol } from '../net/protocol.ts'
+import type { Balancing, Forwarding } from './services.ts'
 
 /** A cluster node. `addresses` are its InternalIPs, at most one per family matters. */
 export interface Node {
@@ -10,6 +11,11 @@ export interface Node {
   readonly addresses: readonly Address[]
   readonly podCidrs: readonly Prefix[]
   readonly labels: Readonly<Record<string, string>>
+  /**
+   * It is being deleted, or the cluster autoscaler has tainted it for that (KEP-3836): load
+   * balancers are to send it nothing new.
+   */
+  readonly leaving: boolean
 }
 
 export interface Namespace {
@@ -35,7 +41,12 @@ export interface ServicePort {
   readonly name: string
   readonly protocol: Protocol
   readonly port: number
+  /** On every node; 0: none. */
+  readonly nodePort: number
 }
+
+/** Cluster: every endpoint of the cluster. Local: those of the node that is asked. */
+export type TrafficPolicy = 'Cluster' | 'Local'
 
 /** A Service that has addresses of its own (headless and ExternalName ones have none). */
 export interface Service {
@@ -43,6 +54,28 @@ export interface Service {
   readonly name: string
   readonly clusterIps: readonly Address[]
   readonly ports: readonly ServicePort[]
+  readonly externalIps: readonly Address[]
+  /** From status.loadBalancer.ingress, without those of ipMode Proxy. */
+  readonly loadBalancerIps: readonly Address[]
+  /** loadBalancerSourceRanges; empty: everybody may ask. */
+  readonly sourceRanges: readonly Prefix[]
+  readonly internalTrafficPolicy: TrafficPolicy
+  /** Cluster too where the type knows none. */
+  readonly externalTrafficPolicy: TrafficPolicy
+  /** Seconds that a client keeps its endpoint; 0: sessionAffinity None. */
+  readonly affinitySeconds: number
+  /** 0: none. */
+  readonly healthCheckNodePort: number
+  /** Annotation weir.io/balancing; absent: as the agent is set. */
+  readonly balancing?: Balancing
+  /** Annotation weir.io/forwarding; absent: as the agent is set. */
+  readonly forwarding?: Forwarding
+}
+
+/** A range of Service addresses: the ServiceCIDR object of Kubernetes. */
+export interface ServiceCidr {
+  readonly name: string
+  readonly prefixes: readonly Prefix[]
 }
 
 export interface SliceEndpoint {
@@ -52,6 +85,9 @@ export interface SliceEndpoint {
   readonly terminating: boolean
   readonly nodeName?: string
   readonly zone?: string
+  /** Zones and nodes that the endpoint is meant for; empty: no hint. */
+  readonly hintedZones: readonly string[]
+  readonly hintedNodes: readonly string[]
 }
 
 export interface EndpointSlice {
@@ -65,6 +101,8 @@ export interface EndpointSlice {
     readonly port: number
   }[]
   readonly endpoints: readonly SliceEndpoint[]
+  /** When the change happened that this is about, ms since the epoch; absent: not said. */
+  readonly changedAt?: number
 }
 
 /** A port of the node that leads to one of the pod's, from the capability portMappings. */

@@ -2,8 +2,16 @@
 
 import { formatAddressPort } from '../net/address.ts'
 import { Table } from '../state/table.ts'
-import type { Destination, Frontend, NodeRoute } from './desired.ts'
-import type { Endpoint, EndpointSlice, Namespace, Node, Pod, Service } from './intent.ts'
+import type { Destination, Frontend, MasqueradeExclusion, NodeRoute } from './desired.ts'
+import type {
+  Endpoint,
+  EndpointSlice,
+  Namespace,
+  Node,
+  Pod,
+  Service,
+  ServiceCidr,
+} from './intent.ts'
 
 export interface Tables {
   // Intent: written by kube/
@@ -12,12 +20,14 @@ export interface Tables {
   readonly pods: Table<Pod>
   readonly services: Table<Service>
   readonly endpointSlices: Table<EndpointSlice>
+  readonly serviceCidrs: Table<ServiceCidr>
   // Intent: written by cni/
   readonly endpoints: Table<Endpoint>
   // Desired: written by control/, realized by datapath/
   readonly frontends: Table<Frontend>
   readonly destinations: Table<Destination>
   readonly nodeRoutes: Table<NodeRoute>
+  readonly masqueradeExclusions: Table<MasqueradeExclusion>
 }
 
 export function createTables(): Tables {
@@ -27,10 +37,12 @@ export function createTables(): Tables {
     pods: new Table('pods', ({ namespace, name }) => `${namespace}/${name}`),
     services: new Table('services', ({ namespace, name }) => `${namespace}/${name}`),
     endpointSlices: new Table('endpointSlices', ({ namespace, name }) => `${namespace}/${name}`),
+    serviceCidrs: new Table('serviceCidrs', ({ name }) => name),
     endpoints: new Table<Endpoint>('endpoints', endpointKey),
     frontends: new Table<Frontend>('frontends', frontendKey),
     destinations: new Table('destinations', ({ prefix }) => prefix),
     nodeRoutes: new Table('nodeRoutes', ({ prefix }) => prefix),
+    masqueradeExclusions: new Table('masqueradeExclusions', ({ prefix }) => prefix),
   }
   tables.endpointSlices.addIndex('service', ({ namespace, service }) => [`${namespace}/${service}`])
   return tables

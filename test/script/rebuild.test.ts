@@ -13,6 +13,7 @@ import { Reconciler } from '../../src/state/reconciler.ts'
 import { createTables, frontendKey, type Tables } from '../../src/tables/tables.ts'
 import { MemoryMap } from '../support/memory-map.ts'
 import { below, pick, randomFrom } from '../support/random.ts'
+import { makeEndpoint, makeNode, makePort, makeService } from '../support/service-rows.ts'
 
 const ROOM = 10_000
 const turn = () => new Promise((resolve) => setImmediate(resolve))
@@ -65,24 +66,21 @@ function held({ services, backends, destinations }: ReturnType<typeof build>['ma
 
 function change({ services, endpointSlices, nodes }: Tables, random: () => number): void {
   const n = 1 + below(random, 4)
-  const ports = [{ name: '', protocol: 'TCP' as const, port: pick(random, [80, 81]) }]
+  const ports = [makePort({ port: pick(random, [80, 81]) })]
   const namespace = 'default'
   const clusterIps = [parseAddress(`10.96.0.${1 + below(random, 3)}`)]
-  const endpoints = Array.from({ length: below(random, 5) }, () => ({
-    address: parseAddress(`10.0.1.${1 + below(random, 6)}`),
-    ready: random() < 0.6,
-    serving: true,
-    terminating: true,
-  }))
+  const endpoints = Array.from({ length: below(random, 5) }, () =>
+    makeEndpoint(`10.0.1.${1 + below(random, 6)}`, { ready: random() < 0.6, terminating: true }),
+  )
   const slice = { namespace, name: `slice-${below(random, 5)}`, service: `s${n}`, ports, endpoints }
   const address = parseAddress(`${pick(random, ['192.168.0', '192.168.9'])}.${n}`)
   const podCidrs = [parsePrefix(`10.0.${1 + below(random, 4)}.0/24`)]
   pick(random, [
-    () => services.upsert({ namespace, name: `s${n}`, clusterIps, ports }),
+    () => services.upsert(makeService({ name: `s${n}`, clusterIps, ports })),
     () => services.delete(`default/s${n}`),
     () => endpointSlices.upsert(slice),
     () => endpointSlices.delete(`default/slice-${below(random, 5)}`),
-    () => nodes.upsert({ name: `node-${n}`, addresses: [address], podCidrs, labels: {} }),
+    () => nodes.upsert(makeNode(`node-${n}`, { addresses: [address], podCidrs })),
     () => nodes.delete(`node-${n}`),
   ])()
 }

@@ -116,7 +116,7 @@ export class Scene {
 
   #node(): Node {
     const podCidrs = this.podCidrs.map(parsePrefix)
-    return { name: 'n1', addresses: [], podCidrs, labels: {} }
+    return { name: 'n1', addresses: [], podCidrs, labels: {}, leaving: false }
   }
 
   async #update(rows: readonly Endpoint[]): Promise<Failures> {

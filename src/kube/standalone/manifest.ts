@@ -4,7 +4,7 @@
 import { type Document, isNode, LineCounter, parseAllDocuments } from 'yaml'
 import { type FieldPath, ObjectError } from '../fields.ts'
 import { findKind, type Kind } from '../kinds.ts'
-import { type Converted, describeObject } from '../objects.ts'
+import { type Converted, describeObject } from '../metadata.ts'
 
 export interface ManifestObject {
   /** "Service default/web": one object of the cluster, however many files claim it. */

@@ -4,7 +4,10 @@
 const GENERATION = 4096
 
 /** Properties whose values are few among many rows. */
-const SHARED = new Set(['namespace', 'nodeName', 'zone', 'service', 'protocol', 'labels', 'ports'])
+const SHARED = new Set([
+  ...['namespace', 'nodeName', 'zone', 'service', 'protocol', 'labels', 'ports'],
+  ...['hintedZones', 'hintedNodes'],
+])
 
 class Shares {
   #young = new Map<string, unknown>()
@@ -40,6 +43,8 @@ export class Compactor {
 
   #share(value: unknown): unknown {
     if (typeof value === 'string') return this.#shares.share(value, value)
+    // An empty list is one already: kube/ has a single one for all.
+    if (Array.isArray(value) && value.length === 0) return value
     return this.#shares.share(JSON.stringify(value), value)
   }
 }

@@ -3,6 +3,7 @@
 import type { Table } from '../../state/table.ts'
 import { ObjectError } from '../fields.ts'
 import type { Kind } from '../kinds.ts'
+import { isClusterScoped } from '../metadata.ts'
 import type { SourceProblem } from '../source.ts'
 import { Compactor } from './compact.ts'
 import { GarbledError } from './errors.ts'
@@ -15,7 +16,6 @@ export interface Identity {
 }
 
 const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
-const CLUSTER_SCOPED = new Set(['Node', 'Namespace', 'ServiceCIDR'])
 
 /** Throws GarbledError: an object that nobody can name cannot even be reported. */
 export function identify(kind: string, object: unknown): Identity {
@@ -25,7 +25,7 @@ export function identify(kind: string, object: unknown): Identity {
   if (typeof resourceVersion !== 'string' || resourceVersion === '') {
     throw new GarbledError(`${kind} ${name} without resourceVersion`)
   }
-  if (CLUSTER_SCOPED.has(kind)) return { key: name, resourceVersion }
+  if (isClusterScoped(kind)) return { key: name, resourceVersion }
   if (typeof namespace !== 'string' || !NAME.test(namespace)) {
     throw new GarbledError(`${kind} ${name} without namespace`)
   }

@@ -6,6 +6,14 @@ import type { INamespace } from 'protobufjs/light.js'
 type Fields = Readonly<Record<string, readonly [id: number, type: string, rule?: 'repeated']>>
 
 const LABELS = { labels: { keyType: 'string', type: 'string', id: 11 } }
+const ANNOTATIONS = { annotations: { keyType: 'string', type: 'string', id: 12 } }
+
+const META: Fields = {
+  name: [1, 'string'],
+  namespace: [3, 'string'],
+  uid: [5, 'string'],
+  resourceVersion: [6, 'string'],
+}
 
 function message(fields: Fields, maps: Readonly<Record<string, object>> = {}) {
   const entries = Object.entries(fields).map(([name, [id, type, rule]]) => [
@@ -17,9 +25,9 @@ function message(fields: Fields, maps: Readonly<Record<string, object>> = {}) {
 }
 
 /** metadata, spec and status are 1, 2 and 3 in every object that has them. */
-function object(parts: { spec?: string; status?: string }) {
+function object(parts: { metadata?: string; spec?: string; status?: string }) {
   return message({
-    metadata: [1, 'ObjectMeta'],
+    metadata: [1, parts.metadata ?? 'ObjectMeta'],
     ...(parts.spec ? { spec: [2, parts.spec] as const } : {}),
     ...(parts.status ? { status: [3, parts.status] as const } : {}),
   })
@@ -31,15 +39,11 @@ const MACHINERY = {
   TypeMeta: message({ apiVersion: [1, 'string'], kind: [2, 'string'] }),
   WatchEvent: message({ type: [1, 'string'], object: [2, 'RawExtension'] }),
   RawExtension: message({ raw: [1, 'bytes'] }),
-  ObjectMeta: message(
-    {
-      name: [1, 'string'],
-      namespace: [3, 'string'],
-      uid: [5, 'string'],
-      resourceVersion: [6, 'string'],
-    },
-    LABELS,
-  ),
+  ObjectMeta: message(META, LABELS),
+  // Few kinds need more of it, and annotations may be large.
+  NodeMeta: message({ ...META, deletionTimestamp: [9, 'Time'] }, LABELS),
+  AnnotatedMeta: message(META, { ...LABELS, ...ANNOTATIONS }),
+  Time: message({ seconds: [1, 'int64'] }),
   ListMeta: message({ resourceVersion: [2, 'string'], continue: [3, 'string'] }),
   Status: message({
     message: [3, 'string'],
@@ -48,12 +52,9 @@ const MACHINERY = {
     code: [6, 'int32'],
   }),
   StatusDetails: message({ retryAfterSeconds: [5, 'int32'] }),
-  // A bookmark is an object of its kind with nothing but this; the rest never needs annotations.
+  // A bookmark is an object of its kind with nothing but this.
   Bookmark: message({ metadata: [1, 'BookmarkMeta'] }),
-  BookmarkMeta: message(
-    { resourceVersion: [6, 'string'] },
-    { annotations: { keyType: 'string', type: 'string', id: 12 } },
-  ),
+  BookmarkMeta: message({ resourceVersion: [6, 'string'] }, ANNOTATIONS),
   LabelSelector: message(
     { matchExpressions: [2, 'LabelSelectorRequirement', 'repeated'] },
     { matchLabels: { keyType: 'string', type: 'string', id: 1 } },
@@ -68,8 +69,13 @@ const MACHINERY = {
 
 /** k8s.io/api/core/v1. */
 const CORE = {
-  Node: object({ spec: 'NodeSpec', status: 'NodeStatus' }),
-  NodeSpec: message({ podCIDR: [1, 'string'], podCIDRs: [7, 'string', 'repeated'] }),
+  Node: object({ metadata: 'NodeMeta', spec: 'NodeSpec', status: 'NodeStatus' }),
+  NodeSpec: message({
+    podCIDR: [1, 'string'],
+    taints: [5, 'Taint', 'repeated'],
+    podCIDRs: [7, 'string', 'repeated'],
+  }),
+  Taint: message({ key: [1, 'string'] }),
   NodeStatus: message({ addresses: [5, 'NodeAddress', 'repeated'] }),
   NodeAddress: message({ type: [1, 'string'], address: [2, 'string'] }),
   Namespace: object({}),
@@ -81,7 +87,7 @@ const CORE = {
     podIPs: [12, 'PodIP', 'repeated'],
   }),
   PodIP: message({ ip: [1, 'string'] }),
-  Service: object({ spec: 'ServiceSpec', status: 'ServiceStatus' }),
+  Service: object({ metadata: 'AnnotatedMeta', spec: 'ServiceSpec', status: 'ServiceStatus' }),
   ServiceSpec: message({
     ports: [1, 'ServicePort', 'repeated'],
     clusterIP: [3, 'string'],
@@ -115,7 +121,7 @@ const CORE = {
 /** k8s.io/api/discovery/v1. */
 const DISCOVERY = {
   EndpointSlice: message({
-    metadata: [1, 'ObjectMeta'],
+    metadata: [1, 'AnnotatedMeta'],
     endpoints: [2, 'Endpoint', 'repeated'],
     ports: [3, 'EndpointPort', 'repeated'],
     addressType: [4, 'string'],
@@ -132,8 +138,12 @@ const DISCOVERY = {
     serving: [2, 'bool'],
     terminating: [3, 'bool'],
   }),
-  EndpointHints: message({ forZones: [1, 'ForZone', 'repeated'] }),
-  ForZone: message({ name: [1, 'string'] }),
+  EndpointHints: message({
+    forZones: [1, 'HintFor', 'repeated'],
+    forNodes: [2, 'HintFor', 'repeated'],
+  }),
+  // ForZone and ForNode alike.
+  HintFor: message({ name: [1, 'string'] }),
   EndpointPort: message({ name: [1, 'string'], protocol: [2, 'string'], port: [3, 'int32'] }),
 }
 

@@ -10,6 +10,7 @@ import type { ActualDestination, ActualFrontend, ActualRoute } from '../../../sr
 import type { Destination, Frontend } from '../../../src/tables/desired.ts'
 import type { Endpoint } from '../../../src/tables/intent.ts'
 import { createTables, endpointKey, frontendKey } from '../../../src/tables/tables.ts'
+import { makeFrontend } from '../../support/service-rows.ts'
 import { actualEndpoint, address, endpoint } from './rows.ts'
 
 function endpointEntries(...rows: Endpoint[]) {
@@ -51,14 +52,14 @@ test('endpointViews() names an entry nobody asked for, and one without its inter
   assert.deepEqual(stale?.differences, ['10.0.1.9: hostIfName is absent, not weir0005'])
 })
 
-const FRONTEND: Frontend = {
+const FRONTEND = makeFrontend({
   address: address('10.96.0.10'),
   port: 53,
   protocol: 'UDP',
   service: 'kube-system/dns',
   portName: 'dns',
   backends: [{ address: address('10.0.1.5'), port: 5353 }],
-}
+})
 
 function actualFrontend(changes: Partial<ActualFrontend> = {}): ActualFrontend {
   const { address: at, port, protocol, backends } = FRONTEND
@@ -124,7 +125,7 @@ const ROUTE: ActualRoute = {
 function twoNodes(changes: Partial<Destination> = {}) {
   const tables = createTables()
   for (const name of ['node-a', 'node-b']) {
-    tables.nodes.upsert({ name, addresses: [], podCidrs: [], labels: { a: 'b' } })
+    tables.nodes.upsert({ name, addresses: [], podCidrs: [], leaving: false, labels: { a: 'b' } })
   }
   tables.destinations.upsert({ ...DESTINATION, ...changes })
   tables.nodeRoutes.upsert({

@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { ApiServer } from '../../../src/api/server.ts'
 import type { ApiSources } from '../../../src/api/sources.ts'
 import type { DatapathEvent } from '../../../src/tables/actual.ts'
+import { makeFrontend } from '../../support/service-rows.ts'
 import { actualEndpoint, address, endpoint, FACTS, sources } from '../api/rows.ts'
 import { type Run, type RunOptions, weir } from './run-weir.ts'
 
@@ -82,7 +83,7 @@ test('endpoint get finds by id, pod, address and interface, and fails on none', 
 
 test('service get finds every frontend of an address', async (t) => {
   const base = sources()
-  const frontend = { service: 'shop/front', portName: '', backends: [] }
+  const frontend = makeFrontend({ service: 'shop/front' })
   const at = { address: address('fd00::10'), protocol: 'TCP' } as const
   base.tables.frontends.upsert({ ...frontend, ...at, port: 80 })
   base.tables.frontends.upsert({ ...frontend, ...at, port: 443 })

@@ -4,13 +4,13 @@ import { test } from 'node:test'
 import { serviceFrontends } from '../../../src/control/frontends.ts'
 import type { Address } from '../../../src/net/address.ts'
 import type { EndpointSlice, Service, SliceEndpoint } from '../../../src/tables/intent.ts'
+import { makeEndpoint, makePort, makeService } from '../../support/service-rows.ts'
 
 const ip = (text: string) => text as Address
 const TCP = 'TCP' as const
 
 function service(more: Partial<Service> = {}): Service {
-  const ports = [{ name: '', protocol: TCP, port: 80 }]
-  return { namespace: 'default', name: 'web', clusterIps: [ip('10.96.0.1')], ports, ...more }
+  return makeService(more)
 }
 
 function slice(endpoints: readonly SliceEndpoint[], more: Partial<EndpointSlice> = {}) {
@@ -18,12 +18,7 @@ function slice(endpoints: readonly SliceEndpoint[], more: Partial<EndpointSlice>
   return { namespace: 'default', name: 'web-1', service: 'web', ports, endpoints, ...more }
 }
 
-const ready = (address: string): SliceEndpoint => ({
-  address: ip(address),
-  ready: true,
-  serving: true,
-  terminating: false,
-})
+const ready = (address: string) => makeEndpoint(address)
 const unready = (address: string) => ({ ...ready(address), ready: false, serving: false })
 const leaving = (address: string) => ({ ...ready(address), ready: false, terminating: true })
 const gone = (address: string) => ({ ...leaving(address), serving: false })
@@ -36,10 +31,7 @@ function backends(slices: readonly EndpointSlice[], of = service()): string[] {
 }
 
 test('a Service has a frontend for each address and port', () => {
-  const ports = [
-    { name: 'http', protocol: TCP, port: 80 },
-    { name: 'dns', protocol: 'UDP' as const, port: 53 },
-  ]
+  const ports = [makePort({ name: 'http' }), makePort({ name: 'dns', protocol: 'UDP', port: 53 })]
   const clusterIps = [ip('10.96.0.1'), ip('fd00::1')]
   const frontends = serviceFrontends(service({ clusterIps, ports }), [])
   assert.deepEqual(
@@ -77,7 +69,7 @@ test('an address may serve on several ports', () => {
 
 test('a named target port may differ between slices', () => {
   const http = (port: number) => [{ name: 'http', protocol: TCP, port }]
-  const web = service({ ports: http(80) })
+  const web = service({ ports: [makePort({ name: 'http' })] })
   const slices = [
     slice([ready('10.0.1.1')], { ports: http(8080) }),
     slice([ready('10.0.1.2')], { ports: http(8081) }),
@@ -133,7 +125,7 @@ test('families are chosen and fall back each by itself', () => {
 
 test('ports fall back each by itself', () => {
   const port = (name: string) => ({ name, protocol: TCP, port: 8080 })
-  const ports = [port('a'), { ...port('b'), port: 81 }]
+  const ports = [makePort({ name: 'a' }), makePort({ name: 'b', port: 81 })]
   const slices = [
     slice([ready('10.0.1.1')], { ports: [port('a')] }),
     slice([leaving('10.0.1.2')], { ports: [port('b')] }),
@@ -145,6 +137,6 @@ test('ports fall back each by itself', () => {
 })
 
 test('an SCTP port has no frontend', () => {
-  const ports = [{ name: '', protocol: 'SCTP' as const, port: 80 }]
+  const ports = [makePort({ protocol: 'SCTP' })]
   assert.deepEqual(serviceFrontends(service({ ports }), []), [])
 })

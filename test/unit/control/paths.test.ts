@@ -14,6 +14,7 @@ function node(name: string, addresses: readonly string[], podCidrs: readonly str
     addresses: addresses.map(parseAddress),
     podCidrs: podCidrs.map(parsePrefix),
     labels: {},
+    leaving: false,
   }
 }
 

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { type Conflict, wire } from '../../../src/control/wire.ts'
-import { type Address, parseAddress } from '../../../src/net/address.ts'
+import { parseAddress } from '../../../src/net/address.ts'
 import { parsePrefix } from '../../../src/net/prefix.ts'
 import type { EndpointSlice, Node, Service } from '../../../src/tables/intent.ts'
 import { createTables, type Tables } from '../../../src/tables/tables.ts'
 import { below, pick, randomFrom } from '../../support/random.ts'
+import { makeEndpoint, makePort, makeService } from '../../support/service-rows.ts'
 
 const SETTINGS = {
   nodeName: 'node-1',
@@ -29,12 +30,12 @@ function initialize({ nodes, services, endpointSlices }: Tables): void {
 
 function node(name: string, address: string, podCidr: string): Node {
   const addresses = [parseAddress(address)]
-  return { name, addresses, podCidrs: [parsePrefix(podCidr)], labels: {} }
+  return { name, addresses, podCidrs: [parsePrefix(podCidr)], labels: {}, leaving: false }
 }
 
 function service(name: string, clusterIp: string, port = 80): Service {
-  const ports = [{ name: 'http', protocol: 'TCP' as const, port }]
-  return { namespace: 'default', name, clusterIps: [parseAddress(clusterIp)], ports }
+  const ports = [makePort({ name: 'http', port })]
+  return makeService({ name, clusterIps: [parseAddress(clusterIp)], ports })
 }
 
 function slice(name: string, of: string, addresses: readonly string[]): EndpointSlice {
@@ -43,12 +44,7 @@ function slice(name: string, of: string, addresses: readonly string[]): Endpoint
     name,
     service: of,
     ports: [{ name: 'http', protocol: 'TCP', port: 8080 }],
-    endpoints: addresses.map((address) => ({
-      address: address as Address,
-      ready: true,
-      serving: true,
-      terminating: false,
-    })),
+    endpoints: addresses.map((address) => makeEndpoint(address)),
   }
 }
 

@@ -8,19 +8,16 @@ import { Services } from '../../../src/datapath/services.ts'
 import { parseAddress } from '../../../src/net/address.ts'
 import type { Frontend } from '../../../src/tables/desired.ts'
 import { MemoryMap } from '../../support/memory-map.ts'
+import { makeFrontend } from '../../support/service-rows.ts'
 
 const backend = (text: string, port = 8080) => ({ address: parseAddress(text), port })
 
 function frontend(over: Partial<Frontend> = {}): Frontend {
-  return {
+  return makeFrontend({
     address: parseAddress('10.96.0.10'),
-    port: 80,
-    protocol: 'TCP',
-    service: 'default/web',
-    portName: '',
     backends: [backend('10.0.1.5'), backend('10.0.2.7')],
     ...over,
-  }
+  })
 }
 
 function build(backendRoom?: number) {

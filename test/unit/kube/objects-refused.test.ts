@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ObjectError } from '../../../src/kube/fields.ts'
-import { endpointSliceRow, nodeRow, podRow, serviceRow } from '../../../src/kube/objects.ts'
+import { nodeRow, podRow } from '../../../src/kube/objects.ts'
+import { endpointSliceRow, serviceRow } from '../../../src/kube/service-objects.ts'
 
 /** Objects as they come from files: the types of the API do not bind what people write. */
 const service = (spec: object, labels: object = {}) =>

@@ -1,14 +1,10 @@
 // What becomes of good objects, the odd but allowed ones included.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  describeObject,
-  endpointSliceRow,
-  namespaceRow,
-  nodeRow,
-  podRow,
-  serviceRow,
-} from '../../../src/kube/objects.ts'
+import { describeObject } from '../../../src/kube/metadata.ts'
+import { namespaceRow, nodeRow, podRow } from '../../../src/kube/objects.ts'
+import { endpointSliceRow, serviceRow } from '../../../src/kube/service-objects.ts'
+import { makeEndpoint, makePort, makeService } from '../../support/service-rows.ts'
 
 /** Objects as they come from files: the types of the API do not bind what people write. */
 const service = (spec: object, labels: object = {}) =>
@@ -32,15 +28,14 @@ test('serviceRow() takes addresses, ports and their defaults', () => {
     selector: { app: 'web' },
   }
   assert.deepEqual(service(spec), {
-    row: {
+    row: makeService({
       namespace: 'shop',
-      name: 'web',
-      clusterIps: ['10.96.0.10', 'fd00:96::a'],
+      clusterIps: ['10.96.0.10', 'fd00:96::a'] as never,
       ports: [
-        { name: 'http', protocol: 'TCP', port: 80 },
-        { name: 'dns', protocol: 'UDP', port: 53 },
+        { name: 'http', protocol: 'TCP', port: 80, nodePort: 0 },
+        { name: 'dns', protocol: 'UDP', port: 53, nodePort: 0 },
       ],
-    },
+    }),
     notes: [],
   })
 })
@@ -49,7 +44,7 @@ test('serviceRow() reads clusterIP alone, and other types by their cluster IP', 
   for (const type of [undefined, 'ClusterIP', 'NodePort', 'LoadBalancer']) {
     const { row } = service({ type, clusterIP: '10.96.0.10', ports: PORTS })
     assert.deepEqual(row?.clusterIps, ['10.96.0.10'])
-    assert.deepEqual(row?.ports, [{ name: '', protocol: 'TCP', port: 80 }])
+    assert.deepEqual(row?.ports, [makePort()])
   }
 })
 
@@ -110,9 +105,11 @@ test('endpointSliceRow() takes the first address and fills in conditions', () =>
         terminating: false,
         nodeName: 'node-1',
         zone: 'z1',
+        hintedZones: [],
+        hintedNodes: [],
       },
-      { address: '10.0.1.7', ready: false, serving: true, terminating: true },
-      { address: '10.0.1.8', ready: true, serving: true, terminating: false },
+      makeEndpoint('10.0.1.7', { ready: false, terminating: true }),
+      makeEndpoint('10.0.1.8'),
     ],
   })
 })
@@ -147,6 +144,7 @@ test('nodeRow() takes InternalIPs and podCIDRs of both families', () => {
     addresses: ['192.168.0.1', 'fd00::1'],
     podCidrs: ['10.0.1.0/24', 'fd00:1::/64'],
     labels: { zone: 'a' },
+    leaving: false,
   })
 })
 

@@ -17,6 +17,7 @@ function varint(value: number): Buffer {
 }
 
 export const all = (...parts: Uint8Array[]): Buffer => Buffer.concat(parts)
+const note = (key: string, value: string) => bytes(12, all(bytes(1, key), bytes(2, value)))
 const label = (key: string, value: string) => bytes(11, all(bytes(1, key), bytes(2, value)))
 
 /** With fields that the schema does not have: generateName, selfLink, generation, times. */
@@ -39,6 +40,7 @@ export const ENCODED: Readonly<Record<string, { binary: Buffer; json: object }>>
         all(
           bytes(1, '10.1.1.0/24'),
           bytes(3, 'provider'),
+          bytes(5, all(bytes(1, 'ToBeDeletedByClusterAutoscaler'), bytes(3, 'NoSchedule'))),
           bytes(7, '10.1.1.0/24'),
           bytes(7, 'fd00::/64'),
         ),
@@ -53,7 +55,11 @@ export const ENCODED: Readonly<Record<string, { binary: Buffer; json: object }>>
     ),
     json: {
       metadata: { name: 'n1', labels: { zone: '' } },
-      spec: { podCIDR: '10.1.1.0/24', podCIDRs: ['10.1.1.0/24', 'fd00::/64'] },
+      spec: {
+        podCIDR: '10.1.1.0/24',
+        podCIDRs: ['10.1.1.0/24', 'fd00::/64'],
+        taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }],
+      },
       status: { addresses: [{ type: 'InternalIP', address: '192.0.2.1' }] },
     },
   },
@@ -88,7 +94,7 @@ export const ENCODED: Readonly<Record<string, { binary: Buffer; json: object }>>
   },
   Service: {
     binary: all(
-      bytes(1, metadata('web')),
+      bytes(1, metadata('web', note('weir.io/balancing', 'maglev'))),
       bytes(
         2,
         all(
@@ -106,37 +112,72 @@ export const ENCODED: Readonly<Record<string, { binary: Buffer; json: object }>>
           bytes(2, all(bytes(1, 'app'), bytes(2, 'web'))),
           ...[
             bytes(3, '10.96.0.1'),
-            bytes(4, 'ClusterIP'),
-            bytes(7, 'None'),
+            bytes(4, 'LoadBalancer'),
+            bytes(5, '192.0.2.7'),
+            bytes(7, 'ClientIP'),
             bytes(8, ''),
+            bytes(9, ' 198.51.100.0/24'),
             bytes(10, ''),
+            bytes(11, 'Local'),
+            int(12, 31000),
+            bytes(14, bytes(1, int(1, 60))),
           ],
           ...[
             bytes(17, 'SingleStack'),
             bytes(18, '10.96.0.1'),
             bytes(19, 'IPv4'),
-            bytes(22, 'Cluster'),
+            bytes(22, 'Local'),
           ],
         ),
       ),
-      bytes(3, bytes(1, '')),
+      bytes(
+        3,
+        bytes(
+          1,
+          all(
+            bytes(1, bytes(1, '192.0.2.8')),
+            bytes(1, all(bytes(1, '192.0.2.9'), bytes(3, 'Proxy'))),
+          ),
+        ),
+      ),
     ),
     json: {
-      metadata: { name: 'web', namespace: 'shop' },
+      metadata: {
+        name: 'web',
+        namespace: 'shop',
+        annotations: { 'weir.io/balancing': 'maglev' },
+      },
       spec: {
         clusterIP: '10.96.0.1',
         clusterIPs: ['10.96.0.1'],
-        type: 'ClusterIP',
+        type: 'LoadBalancer',
+        externalIPs: ['192.0.2.7'],
+        loadBalancerSourceRanges: [' 198.51.100.0/24'],
+        internalTrafficPolicy: 'Local',
+        externalTrafficPolicy: 'Local',
+        healthCheckNodePort: 31000,
+        sessionAffinity: 'ClientIP',
+        sessionAffinityConfig: { clientIP: { timeoutSeconds: 60 } },
         ports: [
           { name: 'http', port: 80, targetPort: 8080 },
           { name: 'dns', protocol: 'UDP', port: 53, nodePort: 30053 },
         ],
       },
+      status: {
+        loadBalancer: { ingress: [{ ip: '192.0.2.8' }, { ip: '192.0.2.9', ipMode: 'Proxy' }] },
+      },
     },
   },
   EndpointSlice: {
     binary: all(
-      bytes(1, metadata('web-abc', label('kubernetes.io/service-name', 'web'))),
+      bytes(
+        1,
+        metadata(
+          'web-abc',
+          label('kubernetes.io/service-name', 'web'),
+          note('endpoints.kubernetes.io/last-change-trigger-time', '2026-11-25T10:00:00Z'),
+        ),
+      ),
       bytes(
         2,
         all(
@@ -145,7 +186,7 @@ export const ENCODED: Readonly<Record<string, { binary: Buffer; json: object }>>
           bytes(4, bytes(1, 'Pod')),
           bytes(6, 'n1'),
           bytes(7, 'z1'),
-          bytes(8, bytes(1, bytes(1, 'z1'))),
+          bytes(8, all(bytes(1, bytes(1, 'z1')), bytes(2, bytes(1, 'n1')))),
         ),
       ),
       bytes(2, all(bytes(1, '10.1.1.8'), bytes(2, ''))),
@@ -158,6 +199,7 @@ export const ENCODED: Readonly<Record<string, { binary: Buffer; json: object }>>
         name: 'web-abc',
         namespace: 'shop',
         labels: { 'kubernetes.io/service-name': 'web' },
+        annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': '2026-11-25T10:00:00Z' },
       },
       addressType: 'IPv4',
       endpoints: [
@@ -166,6 +208,7 @@ export const ENCODED: Readonly<Record<string, { binary: Buffer; json: object }>>
           conditions: { ready: false, serving: true, terminating: true },
           nodeName: 'n1',
           zone: 'z1',
+          hints: { forZones: [{ name: 'z1' }], forNodes: [{ name: 'n1' }] },
         },
         { addresses: ['10.1.1.8'], conditions: {} },
       ],

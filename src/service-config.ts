@@ -1,0 +1,53 @@
+// The settings of Services and of masquerading: where they are served, and how.
+import type { Prefix } from './net/prefix.ts'
+import type { Listen, SettingTexts } from './setting-texts.ts'
+import type { Balancing, Forwarding } from './tables/services.ts'
+
+export interface ServiceConfig {
+  /** Unless the Service says otherwise. */
+  readonly balancing: Balancing
+  readonly forwarding: Forwarding
+  /** Slots of a Maglev table: a prime. */
+  readonly maglevSize: number
+  readonly xdp: 'auto' | 'native' | 'generic' | 'off'
+  /** NodePorts are on the node's InternalIPs within; a family without a prefix: on all of it. */
+  readonly nodePortAddresses: readonly Prefix[]
+  /** NodePorts on 127.0.0.1 and ::1 too. */
+  readonly nodePortLocalhost: boolean
+  /** Serve spec.externalIPs. */
+  readonly externalIps: boolean
+  /** Pods leave the cluster with the node's address. */
+  readonly masquerade: boolean
+  /** A file as ip-masq-agent reads it: what is not masqueraded. */
+  readonly masqueradeConfig?: string
+  /** Ports that masqueraded connections get on the node. */
+  readonly masqueradePorts: { readonly first: number; readonly last: number }
+  /** Where load balancers ask for /healthz and /livez. */
+  readonly healthz: Listen
+}
+
+export function readServiceConfig(texts: SettingTexts): ServiceConfig {
+  const maglevSize = texts.integer('maglev-size', 3, 131_071) ?? 3
+  if (!isPrime(maglevSize)) texts.wrong('maglev-size', 'must be a prime, as 251, 1021 or 16381')
+  const masqueradeConfig = texts.path('masquerade-config')
+  return {
+    balancing: texts.text('balancing') as Balancing,
+    forwarding: texts.text('forwarding') as Forwarding,
+    maglevSize,
+    xdp: texts.text('xdp') as ServiceConfig['xdp'],
+    nodePortAddresses: texts.prefixes('nodeport-addresses'),
+    nodePortLocalhost: texts.flag('nodeport-localhost'),
+    externalIps: texts.flag('external-ips'),
+    masquerade: texts.flag('masquerade'),
+    ...(masqueradeConfig === undefined ? {} : { masqueradeConfig }),
+    masqueradePorts: texts.ports('masquerade-ports'),
+    healthz: texts.listen('healthz'),
+  }
+}
+
+function isPrime(number: number): boolean {
+  for (let divisor = 2; divisor * divisor <= number; divisor++) {
+    if (number % divisor === 0) return false
+  }
+  return number > 1
+}
