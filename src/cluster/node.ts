@@ -122,7 +122,8 @@ async function startContainerd(parts: NodeParts, plan: NodePlan, pid: number): P
   await waitForDaemon(child, daemon, () => runInside(inNode(pid), [ctr(), 'version']))
 }
 
-function ctr(): string {
+/** Path of containerd's client in a node. */
+export function ctr(): string {
   return join(NODE_PATHS.debian, 'usr/bin/ctr')
 }
 

@@ -8,6 +8,14 @@ export const UNDERLAY = {
   lengths: [24, 64],
 } as const
 
+/** An outside client, routed to: this machine, where it must not look like a neighbour of nodes. */
+export const OUTSIDE = ['172.29.0.254', 'fd00:172:29::fe'] as const
+/** Where load balancers have their addresses, as a cloud would route them. */
+export const LOAD_BALANCERS = {
+  cidrs: ['172.28.0.0/24', 'fd00:172:28::/112'],
+  prefixes: ['172.28.0.', 'fd00:172:28::'],
+} as const
+
 export const POD_CIDRS = ['10.244.0.0/16', 'fd00:10:244::/48'] as const
 export const SERVICE_CIDRS = ['10.96.0.0/16', 'fd00:10:96::/112'] as const
 export const CLUSTER_DNS = '10.96.0.10'
