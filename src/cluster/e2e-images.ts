@@ -19,14 +19,15 @@ import { unpackPackages, withDependencies } from './packages.ts'
 import { cacheDirectory, clusterPaths } from './paths.ts'
 import type { ClusterRecord } from './record.ts'
 
-/** Images that the tests ask for and that agnhost with tools stands in for; and those that wait. */
-const TOOLS_IMAGES = ['agnhost', 'glibc-dns-testing', 'distroless-iptables']
-const PAUSE_IMAGES = ['pause']
+/** Images that the tests ask for and that agnhost with tools stands in for. */
+const TOOLS_IMAGES = ['agnhost', 'glibc-dns-testing', 'distroless-iptables', 'busybox', 'nginx']
+const REGRESSION = 'regression-issue-74839'
 
 /** What the tests run inside agnhost's image. */
 const TOOLS = [
   ...['bash', 'dash', 'coreutils', 'grep', 'sed', 'mawk', 'procps', 'util-linux', 'base-files'],
   ...['curl', 'wget', 'netcat-openbsd', 'iproute2', 'bind9-dnsutils', 'iputils-ping', 'conntrack'],
+  ...['iperf', 'tcpdump'],
 ]
 
 /** Packs and imports once in a cluster's life. */
@@ -62,13 +63,16 @@ async function packTestImages(bin: string, images: string): Promise<void> {
   const environment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
   await packImage({ ...tools, environment }, join(images, 'tools.tar'))
   rmSync(root, { recursive: true })
-  const pause = join(images, 'pause.root')
-  mkdirSync(pause)
-  cpSync(builtProgram('weir-init'), join(pause, 'pause'))
-  const archive = join(images, 'pause.tar')
-  const names = imagesNamed(listed, PAUSE_IMAGES)
-  await packImage({ names, root: pause, entrypoint: ['/pause'] }, archive)
-  rmSync(pause, { recursive: true })
+  await packOne('pause', builtProgram('weir-init'))
+  await packOne(REGRESSION, join(bin, REGRESSION))
+  async function packOne(name: string, program: string): Promise<void> {
+    const directory = join(images, `${name}.root`)
+    mkdirSync(directory)
+    cpSync(program, join(directory, name))
+    const named = { names: imagesNamed(listed, [name]), root: directory, entrypoint: [`/${name}`] }
+    await packImage(named, join(images, `${name}.tar`))
+    rmSync(directory, { recursive: true })
+  }
 }
 
 /** As its own Dockerfile does. */

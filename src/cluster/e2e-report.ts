@@ -1,5 +1,5 @@
-// What the runner's JSON reports say, and the outcomes kept of it: one file for all chunks of a run,
-// so that an interrupted run goes on where it was. Pure but for reading and writing that file.
+// What the runner's JSON reports say, and the outcomes kept of it: one file for all chunks of a
+// run, so that an interrupted run goes on where it was. Pure but for reading and writing that file.
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 
 /** A spec of the report; only what is read here. */

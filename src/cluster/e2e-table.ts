@@ -3,11 +3,14 @@
 import type { Plan, Spec } from './e2e-plan.ts'
 import type { Outcome, Outcomes } from './e2e-report.ts'
 
-const HEAD = `# Kubernetes' own network tests
-
-Every \`[sig-network]\` test of \`e2e.test\`, on the [test cluster](cluster.md): dual stack, no kube-proxy. Written by
-\`make e2e\`; which tests are left out, and why, is in [e2e-skips.yaml](../src/cluster/e2e-skips.yaml).
-`
+const HEAD = [
+  "# Kubernetes' own network tests",
+  '',
+  'Every `[sig-network]` test of `e2e.test`, on the [test cluster](cluster.md): dual stack, no',
+  'kube-proxy, load balancers of a stand-in for a cloud. Written by `make e2e`; which tests are',
+  'left out, and why, is in [e2e-skips.yaml](../src/cluster/e2e-skips.yaml).',
+  '',
+]
 
 /** The Markdown text. */
 export function conformanceTable(plan: Plan, outcomes: Outcomes, environment: string): string {
@@ -21,7 +24,7 @@ export function conformanceTable(plan: Plan, outcomes: Outcomes, environment: st
   })
   const total = countRow('**all**', plan, outcomes, () => true)
   return [
-    ...[HEAD, `${environment}.`, ''],
+    ...[...HEAD, `${environment}.`, ''],
     '| group | passed | failed | skip themselves | not run yet | left out |',
     '|---|---|---|---|---|---|',
     ...[...rows, conformance, total, ''],

@@ -136,13 +136,15 @@ export async function importImages(images: string, pid: number, part = ''): Prom
   }
 }
 
-function kubeletCommand({ name, addresses }: NodePlan): string[] {
+function kubeletCommand({ name, addresses, zone }: NodePlan): string[] {
+  const place = 'topology.kubernetes.io'
   return [
     'kubelet',
     `--config=${NODE_PATHS.config}/kubelet.yaml`,
     `--kubeconfig=${NODE_PATHS.config}/kubelet.conf`,
     `--node-ip=${addresses.join(',')}`,
     `--hostname-override=${name}`,
+    `--node-labels=${place}/region=weir,${place}/zone=${zone}`,
     '--v=2',
   ]
 }

@@ -35,8 +35,8 @@ export async function rebootNode(name: string, say: (line: string) => void): Pro
 
 async function restart({ fabric, bin }: ClusterRecord, node: NodeRecord): Promise<NodeRecord> {
   const debian = await unpackPackages(cacheDirectory(), NODE_PACKAGES)
-  const { name, addresses } = node
-  return startNode({ paths: clusterPaths(), fabric, bin, debian }, { name, addresses })
+  const { name, addresses, zone } = node
+  return startNode({ paths: clusterPaths(), fabric, bin, debian }, { name, addresses, zone })
 }
 
 /** The kubelet has spoken since, and Weir's agent there is ready. */

@@ -27,9 +27,12 @@ export interface NodePlan {
   readonly name: string
   /** IPv4, IPv6, without length. */
   readonly addresses: readonly [string, string]
+  readonly zone: string
 }
 
-/** node1 is x.11. Throws for a number of nodes that does not fit. */
+const ZONES = ['weir-a', 'weir-b', 'weir-c'] as const
+
+/** node1 is x.11; zones in turn. Throws for a number of nodes that does not fit. */
 export function planNodes(count: number): NodePlan[] {
   if (!Number.isInteger(count) || count < 1 || count > 20) {
     throw new Error(`Cannot make ${count} nodes: must be a whole number from 1 to 20`)
@@ -37,6 +40,7 @@ export function planNodes(count: number): NodePlan[] {
   return Array.from({ length: count }, (_, index) => ({
     name: `node${index + 1}`,
     addresses: [`172.30.0.${11 + index}`, `fd00:172:30::${11 + index}`],
+    zone: ZONES[index % ZONES.length] as string,
   }))
 }
 

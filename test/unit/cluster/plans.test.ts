@@ -17,6 +17,7 @@ test('planNodes() gives each node an address of both families', () => {
   assert.deepEqual(planNodes(1)[0], {
     name: 'node1',
     addresses: ['172.30.0.11', 'fd00:172:30::11'],
+    zone: 'weir-a',
   })
   for (const count of [0, 21, 1.5, Number.NaN]) assert.throws(() => planNodes(count), /Cannot make/)
 })
