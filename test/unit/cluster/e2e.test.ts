@@ -104,7 +104,7 @@ test('outcomesOf() counts attempts, and leaves out what was not asked for', () =
   })
 })
 
-test('outcomesOf() takes the random ends off names, so that the same failure reads the same', () => {
+test('outcomesOf() takes random ends off names, so that the same failure reads the same', () => {
   const message = 'pod "client-x7k2p" in namespace "services-4711" failed'
   const outcomes = outcomesOf(report([SERVES, 'failed', message]), new Set([SERVES]), {})
   assert.equal(outcomes[SERVES]?.message, 'pod "client-*" in namespace "services-*" failed')
