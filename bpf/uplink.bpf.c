@@ -4,14 +4,13 @@
  */
 
 /* True when the packet is for the node's own address. */
-static __always_inline bool uplink_is_for_node(struct __sk_buff *skb)
+static __always_inline bool uplink_is_for_node(void *data, void *end, __be16 protocol)
 {
-	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct ipv6hdr *ipv6 = data + ETH_HLEN;
 	struct iphdr *ipv4 = data + ETH_HLEN;
 	struct address to;
 
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+	if (protocol == bpf_htons(ETH_P_IP)) {
 		if ((void *)(ipv4 + 1) > end)
 			return false;
 		address_from_ipv4(&to, ipv4->daddr);
@@ -36,7 +35,7 @@ static __always_inline int uplink_arrive_overlay(struct __sk_buff *skb, struct p
 	__be16 protocol;
 	int ret;
 
-	if (!encap_is_ours(skb, pkt, &protocol))
+	if (!encap_is_ours((void *)(long)skb->data, (void *)(long)skb->data_end, pkt, &protocol))
 		return PASS;
 	pkt->direction = DIRECTION_FROM_OVERLAY;
 	pkt->by_overlay = 1;
@@ -88,10 +87,11 @@ SEC("tc")
 int from_uplink(struct __sk_buff *skb)
 {
 	struct packet pkt = { .direction = DIRECTION_FROM_UPLINK, .on_ifindex = skb->ifindex };
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 
 	if (!is_ip(skb->protocol))
 		return TC_ACT_UNSPEC;
-	if (uplink_is_for_node(skb))
+	if (uplink_is_for_node(data, end, skb->protocol))
 		return finish(skb, &pkt, uplink_arrive_overlay(skb, &pkt));
 	return finish(skb, &pkt, uplink_arrive_native(skb, &pkt));
 }

@@ -10,13 +10,15 @@
 #include "lib/walk.h"
 #include "lib/forward.h"
 #include "lib/finish.h"
+#include "lib/xdp_finish.h"
+#include "lib/xdp_forward.h"
 
 #include "pod.bpf.c"
 #include "uplink.bpf.c"
+#include "xdp.bpf.c"
 #include "host.bpf.c"
 #include "overlay.bpf.c"
 #include "sock.bpf.c"
 #include "gc.bpf.c"
-#include "explain.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

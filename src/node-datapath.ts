@@ -217,8 +217,7 @@ export class NodeDatapath {
   #derive(uplinks: readonly Uplink[]): void {
     const { config, tables, log } = this.#options
     const onLinkPrefixes = uplinks.flatMap(({ onLink }) => onLink)
-    const { nodeName, routing } = config
-    const settings = { nodeName, routing, onLinkPrefixes, services: config }
+    const settings = { nodeName: config.nodeName, routing: config.routing, onLinkPrefixes }
     if (this.#stopDerivations) {
       this.#stopDerivations()
       forgetStale(tables, settings)

@@ -141,12 +141,12 @@ static __always_inline int decap(struct __sk_buff *skb, struct packet *pkt)
 }
 
 /* True for VXLAN of our VNI to our port; its inner ethertype and sender then. */
-static __always_inline bool encap_is_ours(struct __sk_buff *skb, struct packet *pkt,
+static __always_inline bool encap_is_ours(void *data, void *end, struct packet *pkt,
 					  __be16 *protocol)
 {
-	struct vxlan_frame *frame = (void *)(long)skb->data + ETH_HLEN;
+	struct vxlan_frame *frame = data + ETH_HLEN;
 
-	if ((void *)frame + VXLAN_LENGTH > (void *)(long)skb->data_end)
+	if ((void *)frame + VXLAN_LENGTH > end)
 		return false;
 	if (frame->ip.version != 4 || frame->ip.ihl != 5 || frame->ip.protocol != IPPROTO_UDP ||
 	    frame->ip.frag_off & bpf_htons(0x3fff))

@@ -8,7 +8,6 @@
 enum metric_slot {
 	/* 1..31: enum drop_reason */
 	METRIC_FORWARDED = 32,	 /* + enum flow_next */
-	METRIC_AUDITED = 60,	 /* + enum policy_direction: would be denied, but is only watched */
 	METRIC_EVENTS_LOST = 63, /* drops whose event did not fit into the ring buffer */
 };
 #define METRIC_SHIFT 6
@@ -20,7 +19,7 @@ struct metric {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 6 << METRIC_SHIFT);
+	__uint(max_entries, 7 << METRIC_SHIFT);
 	__type(key, __u32);
 	__type(value, struct metric);
 } metrics SEC(".maps");

@@ -14,6 +14,7 @@ enum direction {
 	DIRECTION_FROM_HOST = 3,
 	DIRECTION_FROM_OVERLAY = 4,
 	DIRECTION_SOCKET = 5,
+	DIRECTION_XDP_UPLINK = 6, /* counted only: the walk calls it FROM_UPLINK or FROM_OVERLAY */
 };
 
 /* Packets that the one-lookup path must not take. The first three are TCP's own bits. */
@@ -35,11 +36,9 @@ struct packet {
 	__u32 on_ifindex;	   /* the device on whose hook it was met */
 	int verdict;		   /* when a step answers with a flow: why there is none */
 	__u32 mtu;		   /* DROP_TOO_BIG: what would have fitted */
-	__u32 rule_id;		   /* DROP_POLICY_x: the rule, and who the peer was taken for */
-	__u32 identity;
-	__u16 l3;	 /* where the IP header begins */
-	__u16 l4;	 /* where the transport header begins; 0: it has none */
-	__u16 quoted_l3; /* the same inside an ICMP error */
+	__u16 l3;		   /* where the IP header begins */
+	__u16 l4;		   /* where the transport header begins; 0: it has none */
+	__u16 quoted_l3;	   /* the same inside an ICMP error */
 	__u16 quoted_l4;
 	__u8 direction; /* enum direction */
 	__u8 attention; /* enum attention */
@@ -120,20 +119,24 @@ static __always_inline bool packet_read_ipv6(struct packet *pkt, void *at, void 
 	return packet_read_transport(pkt, ip + 1, end);
 }
 
+/* Reads what is plain, in place, for any hook: false when that was not enough. `at` is where the
+ * IP packet of ethertype `protocol` lies, `l3` bytes from the frame's start.
+ */
+static __always_inline bool packet_read(struct packet *pkt, void *at, void *end, __u16 l3,
+					__be16 protocol)
+{
+	pkt->l3 = l3;
+	pkt->is_ipv6 = protocol != bpf_htons(ETH_P_IP);
+	return pkt->is_ipv6 ? packet_read_ipv6(pkt, at, end) : packet_read_ipv4(pkt, at, end);
+}
+
 /* Reads the IP packet at `l3`, a constant: 0, or -DROP_x. `protocol` is its ethertype. */
 static __always_inline int packet_parse(struct __sk_buff *skb, struct packet *pkt, __u16 l3,
 					__be16 protocol)
 {
-	void *at = (void *)(long)skb->data + l3, *end = (void *)(long)skb->data_end;
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 
-	pkt->l3 = l3;
-	if (protocol == bpf_htons(ETH_P_IP)) {
-		if (likely(packet_read_ipv4(pkt, at, end)))
-			return 0;
-	} else {
-		pkt->is_ipv6 = 1;
-		if (likely(packet_read_ipv6(pkt, at, end)))
-			return 0;
-	}
+	if (likely(packet_read(pkt, data + l3, end, l3, protocol)))
+		return 0;
 	return packet_parse_slowly(skb, pkt);
 }

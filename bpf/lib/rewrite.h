@@ -53,24 +53,29 @@ static __always_inline void rewrite_ipv4(struct iphdr *ip, const struct tuple *o
 	ip->check = ~sum;
 }
 
-/* IPv6 has no checksum of its own that would balance these writes in a checksum the hardware
- * took over the whole packet, so the helper is told of each.
- */
-static __always_inline void rewrite_ipv6(struct __sk_buff *skb, struct ipv6hdr *ip,
-					 const struct tuple *out, __u32 difference, bool translate,
-					 bool hop)
+static __always_inline void rewrite_ipv6(struct ipv6hdr *ip, const struct tuple *out,
+					 bool translate, bool hop)
 {
 	if (translate) {
 		address_from_ipv6((struct address *)&ip->saddr,
 				  (const __be32 *)address_words(&out->source));
 		address_from_ipv6((struct address *)&ip->daddr,
 				  (const __be32 *)address_words(&out->destination));
-		bpf_csum_update(skb, difference);
 	}
-	if (hop) {
+	if (hop)
 		ip->hop_limit--;
+}
+
+/* IPv6 has no checksum of its own that would balance these writes in a checksum the hardware
+ * took over the whole packet, so the helper is told of each.
+ */
+static __always_inline void rewrite_account_ipv6(struct __sk_buff *skb, __u32 difference,
+						 bool translate, bool hop)
+{
+	if (translate)
+		bpf_csum_update(skb, difference);
+	if (hop)
 		bpf_csum_update(skb, (__u32)~bpf_htons(1));
-	}
 }
 
 /* Ports, addresses and hop limit of the packet, whose IP header follows its Ethernet header. */
@@ -99,7 +104,8 @@ static __always_inline int rewrite(struct __sk_buff *skb, struct packet *pkt,
 	if (pkt->is_ipv6) {
 		if (data + ETH_HLEN + sizeof(struct ipv6hdr) > end)
 			return -DROP_MALFORMED;
-		rewrite_ipv6(skb, data + ETH_HLEN, &flow->out, difference, translate, hop);
+		rewrite_ipv6(data + ETH_HLEN, &flow->out, translate, hop);
+		rewrite_account_ipv6(skb, difference, translate, hop);
 		return 0;
 	}
 	if (data + ETH_HLEN + sizeof(struct iphdr) > end)

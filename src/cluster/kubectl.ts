@@ -9,9 +9,8 @@ export function kubectl(
   { bin }: Pick<ClusterRecord, 'bin'>,
   args: readonly string[],
   input?: string,
-  timeoutMs = 60_000,
 ): Promise<string> {
-  const options = input === undefined ? { timeoutMs } : { input, timeoutMs }
+  const options = input === undefined ? {} : { input }
   const all = ['--kubeconfig', clusterPaths().kubeconfig, ...args]
   return run(`kubectl ${args.slice(0, 2).join(' ')}`, join(bin, 'kubectl'), all, options)
 }

@@ -122,8 +122,7 @@ async function startContainerd(parts: NodeParts, plan: NodePlan, pid: number): P
   await waitForDaemon(child, daemon, () => runInside(inNode(pid), [ctr(), 'version']))
 }
 
-/** Path of containerd's client in a node. */
-export function ctr(): string {
+function ctr(): string {
   return join(NODE_PATHS.debian, 'usr/bin/ctr')
 }
 
@@ -136,15 +135,13 @@ export async function importImages(images: string, pid: number, part = ''): Prom
   }
 }
 
-function kubeletCommand({ name, addresses, zone }: NodePlan): string[] {
-  const place = 'topology.kubernetes.io'
+function kubeletCommand({ name, addresses }: NodePlan): string[] {
   return [
     'kubelet',
     `--config=${NODE_PATHS.config}/kubelet.yaml`,
     `--kubeconfig=${NODE_PATHS.config}/kubelet.conf`,
     `--node-ip=${addresses.join(',')}`,
     `--hostname-override=${name}`,
-    `--node-labels=${place}/region=weir,${place}/zone=${zone}`,
     '--v=2',
   ]
 }

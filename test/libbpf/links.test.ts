@@ -163,6 +163,45 @@ for (const [index, library] of libraries.entries()) {
     })
   })
 
+  test(`${engine}: a pinned XDP link outlives its fds, and its program is swapped in place`, () => {
+    using object = loadObject(library)
+    using pass = object.program('pass')
+    using stamp = object.program('stamp')
+    const path = join(bpffs, `xdp-${engine}`)
+    const attach = (mode: 'native' | 'generic') =>
+      Link.attachXdp(library, { program: pass, ifindex, mode })
+    {
+      using link = attach('native')
+      link.pin(path)
+    }
+    assert.throws(() => attach('native'), { code: 'EBUSY' })
+    assert.throws(() => attach('generic'), { code: 'EEXIST' })
+    {
+      using link = Link.openPinned(library, path)
+      link.update(stamp)
+      assert.equal(link.facts().programId, stamp.id)
+      link.unpin()
+    }
+    using _again = attach('generic')
+  })
+
+  test(`${engine}: an XDP program runs on a frame that arrives on a device, and may lengthen it`, () => {
+    using object = loadObject(library)
+    using stamp = object.program('stamp')
+    const data = Uint8Array.from({ length: 60 }, (_, at) => at)
+    const context = new Uint8Array(24)
+    const view = new DataView(context.buffer)
+    view.setUint32(4, data.length, true) // data_end
+    view.setUint32(12, ifindex, true)
+    const result = stamp.testRun({ data, context })
+    assert.deepEqual(
+      [result.returnValue, result.data],
+      [3, Uint8Array.from([...uint32(ifindex), ...data])],
+    )
+    view.setUint32(12, 9999, true)
+    assert.throws(() => stamp.testRun({ data, context }), { code: 'ENODEV' })
+  })
+
   test(`${engine}: a cgroup link decides for the processes in it`, () => {
     const cgroupPath = makeCgroup(engine)
     using object = loadObject(library)

@@ -50,6 +50,21 @@ int pass(struct xdp_md *xdp)
 	return XDP_PASS;
 }
 
+/* Four bytes of the ingress device before the frame, which goes back. */
+SEC("xdp.frags")
+int stamp(struct xdp_md *xdp)
+{
+	__u32 *data;
+
+	if (bpf_xdp_adjust_head(xdp, -(int)sizeof(*data)))
+		return XDP_ABORTED;
+	data = (void *)(long)xdp->data;
+	if ((void *)(data + 1) > (void *)(long)xdp->data_end)
+		return XDP_ABORTED;
+	*data = xdp->ingress_ifindex;
+	return XDP_TX;
+}
+
 SEC("cgroup/connect4")
 int refuse(struct bpf_sock_addr *address)
 {

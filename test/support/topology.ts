@@ -1,5 +1,6 @@
 // The node of the packet fixtures: two pods, a gateway, an uplink, an overlay, three other nodes,
 // and Services, the same in both families, so that one fixture gives an IPv4 and an IPv6 test.
+import { writeFileSync } from 'node:fs'
 import * as layout from '../../src/datapath/layout.gen.ts'
 import type { Family } from '../../src/net/address.ts'
 import { type Address, addressFamily, parseAddress } from '../../src/net/address.ts'
@@ -139,12 +140,16 @@ export function createDevices(): void {
       'link set weirvxlan up',
       'addr add 192.168.50.1/24 dev weiruplink',
       'addr add fd50::1/64 dev weiruplink nodad',
-      `neigh add 192.168.50.254 lladdr ${MAC.peer} dev weiruplink`,
-      `neigh add fd50::254 lladdr ${MAC.peer} dev weiruplink`,
+      ...['192.168.50.2', '192.168.50.3', '192.168.50.254', 'fd50::3', 'fd50::254'].map(
+        (neighbour) => `neigh add ${neighbour} lladdr ${MAC.peer} dev weiruplink`,
+      ),
       'route add default via 192.168.50.254',
       'route add default via fd50::254',
     ].join('\n'),
   )
+  // A FIB lookup for what is not our own answers only on a node that forwards.
+  writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
+  writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1')
 }
 
 type Rows<K, V> = readonly (readonly [K, V])[]

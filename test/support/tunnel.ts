@@ -16,14 +16,18 @@ export const BY_HOST = { sourceMac: MAC.host, destinationMac: MAC.host }
 const VXLAN_OVERHEAD = 50
 export const OVERLAY_MTU = MTU.uplink - VXLAN_OVERHEAD
 
-/** The frame on the uplink; its UDP source port is a hash of the flow. */
-export function wrapped(s: Side, inner: Uint8Array): (actual: Uint8Array) => Uint8Array {
+/** The frame on the uplink; its UDP source port is a hash of the flow. After tc its MACs are free. */
+export function wrapped(
+  s: Side,
+  inner: Uint8Array,
+  macs = BY_HOST,
+): (actual: Uint8Array) => Uint8Array {
   return (actual) => {
     const sourcePort = new DataView(actual.buffer, actual.byteOffset).getUint16(34)
     assert.ok(sourcePort >= 32768, `source port ${sourcePort}`)
     const payload = vxlan(VNI, inner)
     const body: Body = { ...udp(sourcePort, VXLAN_PORT, payload), noChecksum: true } as Body
-    return frame(BY_HOST, NODE, s.overlayNode, body, { dontFragment: true })
+    return frame(macs, NODE, s.overlayNode, body, { dontFragment: true })
   }
 }
 

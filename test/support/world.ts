@@ -14,7 +14,9 @@ export const OBJECT_PATH =
 
 /** TC verdicts as in linux/pkt_cls.h; PASS is TC_ACT_UNSPEC: the next program, else the stack. */
 export const ACTION = { PASS: 0xffffffff, SHOT: 2, REDIRECT: 7 } as const
-export type Action = keyof typeof ACTION
+/** XDP's; TX is out by the device where the frame came in. */
+const XDP_ACTION = { PASS: 2, SHOT: 1, TX: 3 } as const
+export type Action = keyof typeof ACTION | keyof typeof XDP_ACTION
 
 export interface RunResult {
   readonly action: string
@@ -86,14 +88,23 @@ export class World {
 
   /** Runs a program on a frame that arrives on, or leaves by, the device. */
   run(program: string, frame: Uint8Array, ifindex: number, gsoSize = 0): RunResult {
+    if (this.program(program).type === 'xdp') return this.#runXdp(program, frame, ifindex)
     const context = new Uint8Array(SK_BUFF_BYTES)
     const view = new DataView(context.buffer)
     view.setUint32(SK_BUFF_INGRESS_IFINDEX, ifindex, true)
     view.setUint32(SK_BUFF_IFINDEX, ifindex, true)
     view.setUint32(SK_BUFF_GSO_SIZE, gsoSize, true)
     const result = this.program(program).testRun({ data: frame, context })
-    const name = Object.entries(ACTION).find(([, value]) => value === result.returnValue)?.[0]
-    return { action: name ?? String(result.returnValue), frame: result.data }
+    return { action: nameOf(ACTION, result.returnValue), frame: result.data }
+  }
+
+  #runXdp(program: string, frame: Uint8Array, ifindex: number): RunResult {
+    const context = new Uint8Array(XDP_MD_BYTES)
+    const view = new DataView(context.buffer)
+    view.setUint32(XDP_MD_DATA_END, frame.length, true)
+    view.setUint32(XDP_MD_INGRESS_IFINDEX, ifindex, true)
+    const result = this.program(program).testRun({ data: frame, context })
+    return { action: nameOf(XDP_ACTION, result.returnValue), frame: result.data }
   }
 
   /** The metrics that are not zero, summed over the CPUs. */
@@ -143,6 +154,13 @@ const SK_BUFF_BYTES = 192
 const SK_BUFF_INGRESS_IFINDEX = 36
 const SK_BUFF_IFINDEX = 40
 const SK_BUFF_GSO_SIZE = 176
+const XDP_MD_BYTES = 24
+const XDP_MD_DATA_END = 4
+const XDP_MD_INGRESS_IFINDEX = 12
+
+function nameOf(actions: Readonly<Record<string, number>>, verdict: number): string {
+  return Object.entries(actions).find(([, value]) => value === verdict)?.[0] ?? String(verdict)
+}
 
 function keysOf(map: BpfMap): Uint8Array[] {
   return [...map.entries()].map(([key]) => key.slice())
