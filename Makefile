@@ -31,8 +31,9 @@ cluster: build ## a real Kubernetes on this machine with Weir as its network (ro
 cluster-down: build ## remove the cluster, also after a crash (root)
 	$(NODE) dist/cli/main.js cluster down
 
-e2e: build ## Kubernetes' own network tests against the cluster; FOCUS='Services should' (root)
-	$(NODE) dist/cli/main.js cluster e2e $(if $(FOCUS),--focus '$(FOCUS)')
+e2e: build ## Kubernetes' own network tests against the cluster; FOCUS=REGEX RESUME=1 (root)
+	$(NODE) dist/cli/main.js cluster e2e $(if $(RESUME),--resume) \
+		$(if $(FOCUS),--focus '$(FOCUS)',--table docs/conformance.md)
 
 deploy/weir.yaml: $(filter-out deploy/weir.yaml,$(wildcard deploy/*.yaml)) | modules
 	$(NODE) src/cluster/render.ts deploy

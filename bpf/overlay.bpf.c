@@ -3,8 +3,10 @@
  * fragments, an IPv6 underlay, headers outside the linear part.
  */
 
-/* The sending node, from the tunnel's metadata. */
-static __always_inline int overlay_load_peer(struct __sk_buff *skb, struct packet *pkt)
+/* The sending node, from the tunnel's metadata. Not inline: the key is large, and the walk needs
+ * the stack.
+ */
+static __noinline int overlay_load_peer(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct bpf_tunnel_key key = {};
 

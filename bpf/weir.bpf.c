@@ -20,5 +20,6 @@
 #include "overlay.bpf.c"
 #include "sock.bpf.c"
 #include "gc.bpf.c"
+#include "explain.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

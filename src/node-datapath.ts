@@ -217,7 +217,8 @@ export class NodeDatapath {
   #derive(uplinks: readonly Uplink[]): void {
     const { config, tables, log } = this.#options
     const onLinkPrefixes = uplinks.flatMap(({ onLink }) => onLink)
-    const settings = { nodeName: config.nodeName, routing: config.routing, onLinkPrefixes }
+    const { nodeName, routing } = config
+    const settings = { nodeName, routing, onLinkPrefixes, services: config }
     if (this.#stopDerivations) {
       this.#stopDerivations()
       forgetStale(tables, settings)

@@ -90,13 +90,16 @@ static __always_inline bool address_is_link_local(const struct address *address)
 	return byte[0] == 0xfe && (byte[1] & 0xc0) == 0x80;
 }
 
-/* Multicast, IPv4's broadcast and link-local: the stack's own business, never a flow. */
+/* Multicast, IPv4's broadcast and IPv6's link-local: the stack's own business, never a flow. In
+ * IPv4 link-local addresses are those of services (cloud metadata, a node's DNS cache), which
+ * policies must be able to refuse.
+ */
 static __always_inline bool address_is_special(const struct address *address)
 {
 	const __u8 *byte = address->bytes;
 
-	if (address_is_ipv4(address) && byte[12] >= 224)
-		return true;
+	if (address_is_ipv4(address))
+		return byte[12] >= 224;
 	return byte[0] == 0xff || address_is_link_local(address);
 }
 

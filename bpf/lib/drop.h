@@ -20,4 +20,6 @@ enum drop_reason {
 	DROP_TTL_EXPIRED = 12,
 	DROP_REDIRECT_FAILED = 13, /* a kernel helper refused */
 	DROP_INVALID_ICMP = 14,	   /* ICMP error that quotes no known flow */
+	DROP_POLICY_EGRESS = 15,   /* the source's policies do not let it go there */
+	DROP_POLICY_INGRESS = 16,  /* the destination's policies do not let it in */
 };

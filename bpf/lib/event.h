@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Events: one per drop, for `weir monitor`. */
+/* Events: one per drop and, when asked for, per decision of policy; for `weir monitor`. */
 #pragma once
 #include "destination.h"
 #include "endpoint.h"
@@ -12,11 +12,15 @@ struct event {
 	__u32 ifindex;	    /* where the packet was met; 0: a socket */
 	__u32 length;	    /* bytes of frame */
 	__u16 endpoint_id;  /* of the source, else of the destination; 0: neither is a pod here */
-	__u8 reason;	    /* enum drop_reason */
+	__u8 reason;	    /* enum drop_reason; DROP_NONE: a decision that let the packet go on */
 	__u8 direction;	    /* enum direction */
-	__u32 pad;
+	__u32 rule_id;	    /* decisions of policy: by which rule; 0: no rule */
+	__u32 identity;	    /* the same: whom the peer was taken for */
+	__u8 verdict;	    /* the same: enum policy_verdict */
+	__u8 policy_direction;
+	__u16 pad;
 };
-_Static_assert(sizeof(struct event) == 64, "read from the ring buffer");
+_Static_assert(sizeof(struct event) == 72, "read from the ring buffer");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -44,14 +48,15 @@ static __always_inline __u16 event_endpoint(const struct tuple *tuple)
 	return endpoint ? endpoint->id : 0;
 }
 
-static __always_inline void event_send(const struct tuple *tuple, __u8 reason, __u8 direction,
-				       __u32 ifindex, __u32 length)
+/* An event to be completed and submitted, or NULL: there is no room, which is counted. */
+static __always_inline struct event *event_begin(const struct tuple *tuple, __u8 reason,
+						 __u8 direction, __u32 ifindex, __u32 length)
 {
 	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 
 	if (!event) {
 		metric_count(direction, METRIC_EVENTS_LOST, length);
-		return;
+		return NULL;
 	}
 	event->timestamp = bpf_ktime_get_ns();
 	event->tuple = *tuple;
@@ -60,6 +65,33 @@ static __always_inline void event_send(const struct tuple *tuple, __u8 reason, _
 	event->endpoint_id = event_endpoint(tuple);
 	event->reason = reason;
 	event->direction = direction;
+	event->rule_id = 0;
+	event->identity = 0;
+	event->verdict = 0;
+	event->policy_direction = 0;
 	event->pad = 0;
+	return event;
+}
+
+static __always_inline void event_send(const struct tuple *tuple, __u8 reason, __u8 direction,
+				       __u32 ifindex, __u32 length)
+{
+	struct event *event = event_begin(tuple, reason, direction, ifindex, length);
+
+	if (event)
+		bpf_ringbuf_submit(event, 0);
+}
+
+/* A packet's death, with the rule when policy is the reason. */
+static __always_inline void event_send_drop(const struct packet *pkt, __u8 reason, __u32 ifindex,
+					    __u32 length)
+{
+	struct event *event = event_begin(&pkt->tuple, reason, pkt->direction, ifindex, length);
+
+	if (!event)
+		return;
+	event->rule_id = pkt->rule_id;
+	event->identity = pkt->identity;
+	event->policy_direction = reason == DROP_POLICY_INGRESS;
 	bpf_ringbuf_submit(event, 0);
 }

@@ -11,7 +11,7 @@ GLOBAL int finish_drop(struct __sk_buff *skb, struct packet *pkt, int reason)
 	if (!pkt)
 		return TC_ACT_SHOT;
 	metric_count(pkt->direction, reason & 31, skb->len);
-	event_send(&pkt->tuple, reason, pkt->direction, skb->ifindex, skb->len);
+	event_send_drop(pkt, reason, skb->ifindex, skb->len);
 	return reply(skb, pkt, reason);
 }
 

@@ -54,11 +54,13 @@ struct flow {
 	__u8 pad;
 	struct mac destination_mac; /* written on the frame when next is an endpoint */
 	struct mac source_mac;
-	__u32 mtu;     /* of the way out: longer packets get frag needed / too big */
+	__u32 mtu;	   /* of the way out: longer packets get frag needed / too big */
+	__u32 egress_rule; /* what let it be: of the source's policies; 0: nothing isolates it */
+	__u32 ingress_rule;
 	__u64 packets; /* not atomic: may lose counts between CPUs */
 	__u64 bytes;
 };
-_Static_assert(sizeof(struct flow) == 112, "pinned");
+_Static_assert(sizeof(struct flow) == 120, "pinned");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -8,6 +8,7 @@
 enum metric_slot {
 	/* 1..31: enum drop_reason */
 	METRIC_FORWARDED = 32,	 /* + enum flow_next */
+	METRIC_AUDITED = 60,	 /* + enum policy_direction: would be denied, but is only watched */
 	METRIC_EVENTS_LOST = 63, /* drops whose event did not fit into the ring buffer */
 };
 #define METRIC_SHIFT 6

@@ -36,9 +36,11 @@ struct packet {
 	__u32 on_ifindex;	   /* the device on whose hook it was met */
 	int verdict;		   /* when a step answers with a flow: why there is none */
 	__u32 mtu;		   /* DROP_TOO_BIG: what would have fitted */
-	__u16 l3;		   /* where the IP header begins */
-	__u16 l4;		   /* where the transport header begins; 0: it has none */
-	__u16 quoted_l3;	   /* the same inside an ICMP error */
+	__u32 rule_id;		   /* DROP_POLICY_x: the rule, and who the peer was taken for */
+	__u32 identity;
+	__u16 l3;	 /* where the IP header begins */
+	__u16 l4;	 /* where the transport header begins; 0: it has none */
+	__u16 quoted_l3; /* the same inside an ICMP error */
 	__u16 quoted_l4;
 	__u8 direction; /* enum direction */
 	__u8 attention; /* enum attention */

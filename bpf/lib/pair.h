@@ -2,6 +2,7 @@
 /* The two halves of a connection: made, promoted, refreshed and removed together. */
 #pragma once
 #include "decide.h"
+#include "policy.h"
 
 #define PORT_TRIES 16
 #define PORT_FIRST 32768
@@ -96,6 +97,8 @@ static __always_inline int pair_fill_reverse(struct packet *pkt, struct flow *re
 	*reverse =
 		(struct flow){ .last_seen = forward->last_seen, .service_id = forward->service_id };
 	tuple_reverse(&reverse->out, &pkt->tuple);
+	reverse->egress_rule = forward->egress_rule;
+	reverse->ingress_rule = forward->ingress_rule;
 	reverse->flags = FLOW_REVERSE | (forward->flags & (FLOW_SERVICE | FLOW_HAIRPIN));
 	if (pkt->direction == DIRECTION_TO_POD)
 		reverse->flags |= FLOW_BY_STACK;
@@ -170,6 +173,9 @@ static __noinline struct flow *pair_open(struct packet *pkt)
 	ret = pair_fill_forward(pkt, &pair->forward);
 	if (ret)
 		return pair_fail(pkt, ret);
+	ret = policy_check(pkt, &pair->forward);
+	if (ret)
+		return pair_fail(pkt, ret);
 	ret = pair_fill_reverse(pkt, &pair->reverse, &pair->forward);
 	if (ret)
 		return pair_fail(pkt, ret);
@@ -199,7 +205,8 @@ static __always_inline struct flow *pair_promote(struct packet *pkt, struct tupl
 	return flow ?: pair_fail(pkt, -DROP_FLOW_TABLE_FULL);
 }
 
-static __always_inline void pair_delete(struct packet *pkt, const struct flow *flow)
+/* Not inline: its key would take up the stack of those who then open a pair. */
+static __noinline void pair_delete(struct packet *pkt, const struct flow *flow)
 {
 	struct tuple other_key;
 
@@ -233,6 +240,9 @@ static __noinline struct flow *pair_refresh(struct packet *pkt, struct flow *flo
 		pair_delete(pkt, fresh); /* its backend is gone; UDP may have another at once */
 		return pair_open(pkt);
 	}
+	ret = policy_check(pkt, fresh);
+	if (ret)
+		return pair_fail(pkt, ret);
 	if (is_embryo) {
 		bpf_map_update_elem(&embryos, &pkt->tuple, fresh, BPF_EXIST);
 		flow = bpf_map_lookup_elem(&embryos, &pkt->tuple);

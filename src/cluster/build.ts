@@ -19,7 +19,10 @@ export const PROGRAMS = {
 export const PROXY_PROGRAMS = { 'kube-proxy': 'cmd/kube-proxy' } as const
 
 /** Images of Kubernetes' tests. */
-export const TEST_PROGRAMS = { agnhost: 'test/images/agnhost' } as const
+export const TEST_PROGRAMS = {
+  agnhost: 'test/images/agnhost',
+  'regression-issue-74839': 'test/images/regression-issue-74839',
+} as const
 
 /** Builds Kubernetes' tests and their runner; the directory of the programs. */
 export async function buildTests(cache: string, say: (line: string) => void): Promise<string> {

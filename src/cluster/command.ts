@@ -8,8 +8,10 @@ import { down } from './down.ts'
 import { e2e } from './e2e.ts'
 import { kubectl } from './kubectl.ts'
 import { clusterPaths } from './paths.ts'
+import { rebootNode } from './reboot.ts'
 import { readRecord } from './record.ts'
 import { up } from './up.ts'
+import { checkTraffic, upgradeUnderTraffic } from './upgrade.ts'
 
 interface UpFlags {
   readonly nodes: string
@@ -18,10 +20,11 @@ interface UpFlags {
 }
 
 interface E2eFlags {
-  readonly focus: string
-  readonly skip: string
+  readonly focus?: string
   readonly processes: string
   readonly reports: string
+  readonly resume?: boolean
+  readonly table?: string
 }
 
 /** The `cluster` command with its subcommands. */
@@ -62,15 +65,45 @@ export function clusterCommand(): Command {
   cluster
     .command('e2e')
     .description("run Kubernetes' own tests against the cluster")
-    .option('--focus <pattern>', 'tests to run', '\\[sig-network\\].*\\[Conformance\\]')
-    .option('--skip <pattern>', 'tests to leave out', '\\[Disruptive\\]')
+    .option('--focus <pattern>', 'tests to run; all of [sig-network] without it')
     .option('--processes <count>', 'tests at a time', '2')
-    .option('--reports <dir>', 'directory of the JUnit report', '/tmp/weir-e2e')
-    .action(async ({ focus, skip, processes, reports }: E2eFlags) => {
-      const options = { focus, skip, processes: Number(processes), reports: resolve(reports) }
-      process.exitCode = await e2e({ ...options, say: console.log })
+    .option('--reports <dir>', 'directory of the JUnit reports and outcomes', '/tmp/weir-e2e')
+    .option('--resume', 'leave out what passed in these reports')
+    .option('--table <file>', 'write the table of all outcomes in these reports')
+    .action(async ({ focus, processes, reports, resume = false, table }: E2eFlags) => {
+      process.exitCode = await e2e({
+        ...(focus ? { focus } : {}),
+        ...(table ? { table } : {}),
+        ...{ processes: Number(processes), reports: resolve(reports), resume, say: console.log },
+      })
     })
+  addTrials(cluster)
   return cluster
+}
+
+/** What is done to a running cluster, to see that nothing is lost. */
+function addTrials(cluster: Command): void {
+  cluster
+    .command('upgrade-test')
+    .description('roll agents through new images and settings under traffic; count what is lost')
+    .option('--rounds <count>', 'rollouts, images and settings in turn', '10')
+    .action(async ({ rounds }: { rounds: string }) => {
+      const options = { rounds: Number(rounds), say: console.log }
+      process.exitCode = await upgradeUnderTraffic(options)
+    })
+  cluster
+    .command('reboot')
+    .description(
+      'drain a node, end all its processes and namespaces, start it again from its disks',
+    )
+    .argument('<node>')
+    .action((node: string) => rebootNode(node, console.log))
+  cluster
+    .command('check')
+    .description('streams between pods, through a Service and NodePorts, for a few seconds')
+    .action(async () => {
+      process.exitCode = await checkTraffic(console.log)
+    })
 }
 
 async function execOn(target: string, command: readonly string[]): Promise<number> {

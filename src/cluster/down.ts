@@ -3,7 +3,8 @@
 import { existsSync, rmSync } from 'node:fs'
 import { removeCgroup } from '../lab/cgroups.ts'
 import { listMounts } from '../lab/mounts.ts'
-import { CONTROLLERS, clusterCgroup, clusterPaths, controllerCgroup } from './paths.ts'
+import { runAnyway } from '../lab/run.ts'
+import { CLUSTER, CONTROLLERS, clusterCgroup, clusterPaths, controllerCgroup } from './paths.ts'
 
 /** Removes all of the cluster but what is cached. Whether there was anything. */
 export async function down(): Promise<boolean> {
@@ -11,6 +12,8 @@ export async function down(): Promise<boolean> {
   const roots = [clusterCgroup(), ...CONTROLLERS.map((each) => controllerCgroup(each, ''))]
   const existed = [directory, ...roots].some((path) => existsSync(path))
   for (const root of roots) await removeCgroup(root)
+  // A namespace lives on while connections of dead processes wait for answers, minutes at times.
+  await runAnyway('ip', ['link', 'delete', CLUSTER])
   refuseMounts(directory)
   rmSync(directory, { recursive: true, force: true })
   return existed

@@ -1,113 +1,136 @@
-// Kubernetes' own tests (e2e.test of the cluster's version) against the running cluster. Their
-// images are made here, under the names that the tests ask for.
+// Kubernetes' own tests (e2e.test of the cluster's version) against the running cluster, in chunks
+// whose outcomes are kept as they come: a run that was cut off goes on with --resume.
 import { spawn } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { release } from 'node:os'
 import { join } from 'node:path'
-import { builtProgram } from '../lab/paths.ts'
+import { projectRoot } from '../lab/paths.ts'
 import { exitOf } from '../lab/place.ts'
-import { run } from '../lab/run.ts'
-import { buildOther, buildTests, COREDNS, kubernetesSources } from './build.ts'
-import { packImage } from './image.ts'
-import { importImages } from './node.ts'
-import { unpackPackages, withDependencies } from './packages.ts'
-import { cacheDirectory, clusterPaths } from './paths.ts'
-import { readRecord } from './record.ts'
+import { run, runAnyway } from '../lab/run.ts'
+import { buildTests } from './build.ts'
+import { provideTestImages } from './e2e-images.ts'
+import {
+  type Chunk,
+  chunksOf,
+  focusOf,
+  type Plan,
+  parseDryRun,
+  parseSkips,
+  planRun,
+  remaining,
+} from './e2e-plan.ts'
+import { type Outcomes, outcomesOf, readOutcomes, writeOutcomes } from './e2e-report.ts'
+import { conformanceTable } from './e2e-table.ts'
+import { balanceLoad } from './load-balancers.ts'
+import { cacheDirectory, clusterPaths, KUBERNETES_VERSION } from './paths.ts'
+import { type ClusterRecord, readRecord } from './record.ts'
 
 export interface E2eOptions {
-  /** Regular expressions over the tests' names. */
-  readonly focus: string
-  readonly skip: string
+  /** A regular expression over the tests' names; all of [sig-network] without it. */
+  readonly focus?: string
+  /** Tests at a time. */
   readonly processes: number
-  /** Where the JUnit report goes. */
+  /** Directory of the reports: JUnit by chunk, and outcomes.json. */
   readonly reports: string
+  /** Leave out what passed in these reports. */
+  readonly resume: boolean
+  /** Path of the table of all outcomes so far; none is written without it. */
+  readonly table?: string
   readonly say: (line: string) => void
 }
 
-/** Images that the tests ask for and that agnhost with tools stands in for; and those that wait. */
-const TOOLS_IMAGES = ['agnhost', 'glibc-dns-testing', 'distroless-iptables']
-const PAUSE_IMAGES = ['pause']
+const CHUNK = 12
+const SKIPS = 'src/cluster/e2e-skips.yaml'
 
-/** What the tests run inside agnhost's image. */
-const TOOLS = [
-  ...['bash', 'dash', 'coreutils', 'grep', 'sed', 'mawk', 'procps', 'util-linux', 'base-files'],
-  ...['curl', 'wget', 'netcat-openbsd', 'iproute2', 'bind9-dnsutils', 'iputils-ping', 'conntrack'],
-]
-
-/** Runs the tests with this terminal; the exit code of their runner. */
+/** 0 when nothing that ran has failed. */
 export async function e2e(options: E2eOptions): Promise<number> {
+  const { reports, say } = options
   const record = readRecord(clusterPaths().record)
-  const bin = await buildTests(cacheDirectory(), options.say)
-  const images = join(clusterPaths().images, 'e2e')
-  if (!existsSync(images)) {
-    options.say('Packing the images of the tests')
-    await packTestImages(bin, images)
-    for (const { pid } of record.nodes) await importImages(images, pid, 'e2e')
+  const bin = await buildTests(cacheDirectory(), say)
+  await provideTestImages(record, bin, say)
+  if (!options.resume) rmSync(reports, { recursive: true, force: true })
+  mkdirSync(reports, { recursive: true })
+  const store = join(reports, 'outcomes.json')
+  const plan = await planTests(bin, reports)
+  const focus = new RegExp(options.focus ?? '')
+  const chosen = plan.run.filter(({ name }) => focus.test(name))
+  const left = options.resume ? remaining(chosen, readOutcomes(store)) : chosen
+  if (chosen.length === 0) throw new Error(`Cannot run tests: none matches ${focus.source}`)
+  say(`${left.length} of ${plan.run.length} tests; ${plan.skipped.length} cannot run here`)
+  const stop = new AbortController()
+  const balancing = balanceLoad(record, stop.signal)
+  try {
+    for (const chunk of chunksOf(left, CHUNK)) {
+      await runChunk({ chunk, record, bin, reports, processes: options.processes, store, say })
+    }
+  } finally {
+    stop.abort()
+    await balancing
   }
-  mkdirSync(options.reports, { recursive: true })
-  const runner = ['run', `--procs=${options.processes}`, '--no-color', '--silence-skips']
-  const selection = [`--focus=${options.focus}`, `--skip=${options.skip}`]
+  const outcomes = readOutcomes(store)
+  if (options.table) writeFileSync(options.table, await describe(plan, outcomes))
+  return summarize(
+    chosen.map(({ name }) => name),
+    outcomes,
+    say,
+  )
+}
+
+/** What there is to run, from a dry run of the tests themselves. */
+async function planTests(bin: string, reports: string): Promise<Plan> {
+  const report = join(reports, 'dry-run.json')
+  const flags = ['--ginkgo.dry-run', `--ginkgo.json-report=${report}`]
+  await run('list the tests', join(bin, 'e2e.test'), [...flags, '--provider=skeleton'])
+  const specs = parseDryRun(readFileSync(report, 'utf8'))
+  rmSync(report)
+  return planRun(specs, parseSkips(readFileSync(join(projectRoot(), SKIPS), 'utf8')))
+}
+
+interface ChunkRun {
+  readonly chunk: Chunk
+  readonly record: ClusterRecord
+  readonly bin: string
+  readonly reports: string
+  readonly processes: number
+  readonly store: string
+  readonly say: (line: string) => void
+}
+
+/** Runs the tests of a chunk with this terminal, and keeps their outcomes. */
+async function runChunk({ chunk, record, bin, reports, processes, store, say }: ChunkRun) {
+  const { name, specs } = chunk
+  const report = join(reports, `${name}.json`)
+  const runner = ['run', `--procs=${processes}`, '--no-color', '--silence-skips', '--timeout=2h']
   const suite = [
     ...[`--kubeconfig=${clusterPaths().kubeconfig}`, `--kubectl-path=${join(bin, 'kubectl')}`],
     ...['--provider=skeleton', `--num-nodes=${record.nodes.length}`],
-    `--report-dir=${options.reports}`,
+    `--report-dir=${join(reports, name)}`,
   ]
-  const args = [...runner, ...selection, join(bin, 'e2e.test'), '--', ...suite]
-  return exitOf(spawn(join(bin, 'ginkgo'), args, { stdio: 'inherit' }))
+  const selection = [`--focus=${focusOf(specs)}`, `--json-report=${name}.json`]
+  const args = [...runner, ...selection, `--output-dir=${reports}`, join(bin, 'e2e.test')]
+  say(`\n== ${name}: ${specs.length} tests`)
+  rmSync(report, { force: true })
+  await exitOf(spawn(join(bin, 'ginkgo'), [...args, '--', ...suite], { stdio: 'inherit' }))
+  const before = readOutcomes(store)
+  const wanted = new Set(specs.map((spec) => spec.name))
+  writeOutcomes(store, { ...before, ...outcomesOf(readFileSync(report, 'utf8'), wanted, before) })
+  rmSync(report)
 }
 
-async function packTestImages(bin: string, images: string): Promise<void> {
-  const listed = await run('list images', join(bin, 'e2e.test'), ['--list-images'])
-  mkdirSync(images, { recursive: true })
-  const packages = await unpackPackages(cacheDirectory(), await withDependencies(TOOLS))
-  const root = join(images, 'tools.root')
-  await run('copy packages', 'cp', ['-a', packages, root])
-  await addAgnhost(root, bin)
-  finishPackages(root)
-  const tools = {
-    names: imagesNamed(listed, TOOLS_IMAGES),
-    root,
-    entrypoint: ['/agnhost'],
-    command: ['pause'],
-  }
-  const environment = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
-  await packImage({ ...tools, environment }, join(images, 'tools.tar'))
-  rmSync(root, { recursive: true })
-  const pause = join(images, 'pause.root')
-  mkdirSync(pause)
-  cpSync(builtProgram('weir-init'), join(pause, 'pause'))
-  const archive = join(images, 'pause.tar')
-  const names = imagesNamed(listed, PAUSE_IMAGES)
-  await packImage({ names, root: pause, entrypoint: ['/pause'] }, archive)
-  rmSync(pause, { recursive: true })
+function summarize(names: readonly string[], outcomes: Outcomes, say: (line: string) => void) {
+  const failed = names.filter((name) => outcomes[name]?.state === 'failed')
+  const count = (state: string) => names.filter((name) => outcomes[name]?.state === state).length
+  say(
+    `\n${count('passed')} passed, ${failed.length} failed, ${count('skipped')} skipped themselves`,
+  )
+  for (const name of failed) say(`failed: ${name}: ${outcomes[name]?.message ?? ''}`)
+  return failed.length > 0 ? 1 : 0
 }
 
-/** As its own Dockerfile does. */
-async function addAgnhost(root: string, bin: string): Promise<void> {
-  cpSync(join(bin, 'agnhost'), join(root, 'agnhost'))
-  symlinkSync('agnhost', join(root, 'agnhost-2'))
-  cpSync(await buildOther(cacheDirectory(), () => {}, COREDNS), join(root, 'coredns'))
-  mkdirSync(join(root, 'uploads'))
-  const sources = await kubernetesSources(cacheDirectory())
-  for (const file of ['localhost.crt', 'localhost.key']) {
-    cpSync(join(sources, 'test/images/agnhost/porter', file), join(root, file))
-  }
-}
-
-/** The full names, with registry and tag, of images by their last part. Pure. */
-export function imagesNamed(listed: string, wanted: readonly string[]): string[] {
-  const names = listed.split('\n').map((line) => line.trim())
-  return names.filter((name) => wanted.some((each) => name.includes(`/${each}:`)))
-}
-
-/** What the packages' scripts would have done, had they been installed. */
-function finishPackages(root: string): void {
-  const links = { 'bin/sh': 'dash', 'bin/nc': 'nc.openbsd', 'usr/bin/awk': 'mawk' }
-  for (const [path, target] of Object.entries(links)) {
-    rmSync(join(root, path), { force: true })
-    symlinkSync(target, join(root, path))
-  }
-  mkdirSync(join(root, 'tmp'), { recursive: true, mode: 0o777 })
-  const users = ['root:x:0:0:root:/root:/bin/bash', 'nobody:x:65534:65534:nobody:/:/bin/false']
-  writeFileSync(join(root, 'etc/passwd'), `${users.join('\n')}\n`)
-  writeFileSync(join(root, 'etc/group'), 'root:x:0:\nnogroup:x:65534:\n')
+async function describe(plan: Plan, outcomes: Outcomes): Promise<string> {
+  const git = ['-C', projectRoot(), 'log', '-1', '--format=%h of %cs']
+  const { code, stdout } = await runAnyway('git', git)
+  const weir = code === 0 ? stdout.trim() : 'an unknown commit'
+  const environment = `Weir ${weir}, Kubernetes ${KUBERNETES_VERSION}, Linux ${release()}`
+  return conformanceTable(plan, outcomes, environment)
 }

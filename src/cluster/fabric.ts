@@ -8,7 +8,7 @@ import { cgroupsOf, inFabric, runInside, startDaemon } from './daemons.ts'
 import { kubectl } from './kubectl.ts'
 import { CLUSTER } from './paths.ts'
 import type { ClusterRecord } from './record.ts'
-import { addressLines, type NodePlan, UNDERLAY } from './spec.ts'
+import { addressLines, LOAD_BALANCERS, type NodePlan, OUTSIDE, UNDERLAY } from './spec.ts'
 
 const SWITCH = 'weir_switch'
 
@@ -48,8 +48,29 @@ async function connectMachine(pid: number): Promise<void> {
   const link = ['link', 'add', CLUSTER, 'type', 'veth', 'peer', 'name', 'machine']
   await run('link this machine', 'ip', [...link, 'netns', String(pid)])
   await ipBatch(pid, [`link set machine master ${SWITCH} up`])
-  const lines = [...addressLines(CLUSTER, UNDERLAY.machine), `link set ${CLUSTER} up`]
+  const lines = [
+    ...addressLines(CLUSTER, UNDERLAY.machine),
+    `link set ${CLUSTER} up`,
+    ...outsideLines(),
+  ]
   await run('link this machine', 'ip', ['-batch', '-'], { input: `${lines.join('\n')}\n` })
+  const back = OUTSIDE.map(
+    (address, index) => `route add ${address} via ${UNDERLAY.machine[index]}`,
+  )
+  await ipBatch(pid, back)
+}
+
+/** This machine asks load balancers from an address that is none of the underlay's. */
+function outsideLines(): string[] {
+  return OUTSIDE.flatMap((address, index) => {
+    const length = address.includes(':') ? '128' : '32'
+    const end = address.includes(':') ? ' nodad' : ''
+    const { cidrs } = LOAD_BALANCERS
+    return [
+      `address add ${address}/${length} dev ${CLUSTER}${end}`,
+      `route add ${cidrs[index]} via ${UNDERLAY.router[index]} src ${address}`,
+    ]
+  })
 }
 
 /** Plugs a node into the switch and gives it addresses and routes. */

@@ -9,8 +9,9 @@ export function kubectl(
   { bin }: Pick<ClusterRecord, 'bin'>,
   args: readonly string[],
   input?: string,
+  timeoutMs = 60_000,
 ): Promise<string> {
-  const options = input === undefined ? {} : { input }
+  const options = input === undefined ? { timeoutMs } : { input, timeoutMs }
   const all = ['--kubeconfig', clusterPaths().kubeconfig, ...args]
   return run(`kubectl ${args.slice(0, 2).join(' ')}`, join(bin, 'kubectl'), all, options)
 }

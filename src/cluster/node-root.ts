@@ -28,6 +28,8 @@ export const NODE_DISKS = {
   kubelet: '/var/lib/kubelet',
   pods: '/var/log/pods',
   weir: '/var/lib/weir',
+  'cni-bin': '/opt/cni/bin',
+  'cni-conf': '/etc/cni/net.d',
   config: NODE_PATHS.config,
 } as const
 
@@ -70,7 +72,7 @@ function rootLines(directory: string, top: string): string[] {
   const upper = `upperdir=${memory}/upper,workdir=${memory}/work`
   const directories = [
     ...[...Object.values(NODE_DISKS), ...Object.values(NODE_PATHS)],
-    ...['/opt/cni/bin', '/etc/cni/net.d', '/var/log/containers', '/.old'],
+    ...['/var/log/containers', '/.old'],
   ]
   return [
     `mkdir -p ${memory} ${top}`,
@@ -78,8 +80,6 @@ function rootLines(directory: string, top: string): string[] {
     `mkdir ${memory}/upper ${memory}/work ${memory}/shown`,
     `mount -t overlay -o lowerdir=/,${upper} weir ${top}`,
     `mkdir -p ${directories.map((each) => `${top}${each}`).join(' ')}`,
-    // What the machine itself keeps there is none of the node's.
-    `rm -rf ${top}/etc/cni/net.d/* ${top}/opt/cni/bin/*`,
     ...['tmp', 'run'].map((each) => `mount -t tmpfs weir ${top}/${each}`),
     `chmod 1777 ${top}/tmp`,
     `mkdir ${top}/run/lock ${top}/run/netns`,

@@ -122,7 +122,8 @@ async function startContainerd(parts: NodeParts, plan: NodePlan, pid: number): P
   await waitForDaemon(child, daemon, () => runInside(inNode(pid), [ctr(), 'version']))
 }
 
-function ctr(): string {
+/** Path of containerd's client in a node. */
+export function ctr(): string {
   return join(NODE_PATHS.debian, 'usr/bin/ctr')
 }
 
@@ -135,13 +136,15 @@ export async function importImages(images: string, pid: number, part = ''): Prom
   }
 }
 
-function kubeletCommand({ name, addresses }: NodePlan): string[] {
+function kubeletCommand({ name, addresses, zone }: NodePlan): string[] {
+  const place = 'topology.kubernetes.io'
   return [
     'kubelet',
     `--config=${NODE_PATHS.config}/kubelet.yaml`,
     `--kubeconfig=${NODE_PATHS.config}/kubelet.conf`,
     `--node-ip=${addresses.join(',')}`,
     `--hostname-override=${name}`,
+    `--node-labels=${place}/region=weir,${place}/zone=${zone}`,
     '--v=2',
   ]
 }

@@ -8,6 +8,14 @@ export const UNDERLAY = {
   lengths: [24, 64],
 } as const
 
+/** An outside client, routed to: this machine, where it must not look like a neighbour of nodes. */
+export const OUTSIDE = ['172.29.0.254', 'fd00:172:29::fe'] as const
+/** Where load balancers have their addresses, as a cloud would route them. */
+export const LOAD_BALANCERS = {
+  cidrs: ['172.28.0.0/24', 'fd00:172:28::/112'],
+  prefixes: ['172.28.0.', 'fd00:172:28::'],
+} as const
+
 export const POD_CIDRS = ['10.244.0.0/16', 'fd00:10:244::/48'] as const
 export const SERVICE_CIDRS = ['10.96.0.0/16', 'fd00:10:96::/112'] as const
 export const CLUSTER_DNS = '10.96.0.10'
@@ -19,9 +27,12 @@ export interface NodePlan {
   readonly name: string
   /** IPv4, IPv6, without length. */
   readonly addresses: readonly [string, string]
+  readonly zone: string
 }
 
-/** node1 is x.11. Throws for a number of nodes that does not fit. */
+const ZONES = ['weir-a', 'weir-b', 'weir-c'] as const
+
+/** node1 is x.11; zones in turn. Throws for a number of nodes that does not fit. */
 export function planNodes(count: number): NodePlan[] {
   if (!Number.isInteger(count) || count < 1 || count > 20) {
     throw new Error(`Cannot make ${count} nodes: must be a whole number from 1 to 20`)
@@ -29,6 +40,7 @@ export function planNodes(count: number): NodePlan[] {
   return Array.from({ length: count }, (_, index) => ({
     name: `node${index + 1}`,
     addresses: [`172.30.0.${11 + index}`, `fd00:172:30::${11 + index}`],
+    zone: ZONES[index % ZONES.length] as string,
   }))
 }
 

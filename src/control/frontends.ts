@@ -1,19 +1,43 @@
-// Services and their EndpointSlices to frontends: one per cluster IP and port. A Service without a
-// usable endpoint keeps its frontends, so that connections are refused and not routed away.
-import { addressFamily, type Family } from '../net/address.ts'
+// Services with their EndpointSlices, and pods with host ports, to frontends: everything that new
+// connections are translated by.
 import type { Derivation } from '../state/derive.ts'
-import type { Backend, Frontend } from '../tables/desired.ts'
-import type { EndpointSlice, Service, ServicePort, SliceEndpoint } from '../tables/intent.ts'
+import type { Frontend, FrontendKind } from '../tables/desired.ts'
+import type { Endpoint, EndpointSlice, Node, Service } from '../tables/intent.ts'
 import type { Tables } from '../tables/tables.ts'
+import { hostPortFrontends } from './host-ports.ts'
+import { serviceFrontends } from './service-frontends.ts'
+import type { ControlSettings } from './settings.ts'
+import { siteOf, siteText } from './site.ts'
 
 /**
- * Keeps `frontends` equal to what services and endpointSlices ask for; a group is "namespace/name".
+ * Who has an address and port that two ask for. A cluster address comes first, so that nobody takes
+ * another's by an external address (CVE-2020-8554); among equals the first by name.
  */
-export function frontendsDerivation({
-  services,
-  endpointSlices,
-  frontends,
-}: Tables): Derivation<Frontend> {
+const RANKS: readonly FrontendKind[] = [
+  'ClusterIP',
+  'LoadBalancer',
+  'ExternalIP',
+  'NodePort',
+  'HostPort',
+]
+
+/** Groups of pods are "pod namespace/name KEY"; those of Services "namespace/name". */
+const POD = 'pod '
+
+/**
+ * Keeps `frontends` equal to what Services and host ports ask for. This node's addresses and zone
+ * concern all of them.
+ */
+export function frontendsDerivation(
+  { nodes, services, endpointSlices, endpoints, frontends }: Tables,
+  settings: ControlSettings,
+): Derivation<Frontend> {
+  const podGroup = (row: Endpoint): string =>
+    `${POD}${row.podNamespace}/${row.podName} ${endpoints.keyOf(row)}`
+  const everything = (): string[] => [
+    ...[...services.rows()].map(services.keyOf),
+    ...[...endpoints.rows()].filter(({ hostPorts }) => hostPorts.length > 0).map(podGroup),
+  ]
   return {
     inputs: [
       { table: services, groupsOf: (row: Service) => [services.keyOf(row)] },
@@ -21,77 +45,28 @@ export function frontendsDerivation({
         table: endpointSlices,
         groupsOf: ({ namespace, service }: EndpointSlice) => [`${namespace}/${service}`],
       },
+      {
+        table: endpoints,
+        groupsOf: (row: Endpoint) => (row.hostPorts.length > 0 ? [podGroup(row)] : []),
+      },
+      {
+        table: nodes,
+        groupsOf: ({ name }: Node) => (name === settings.nodeName ? everything() : []),
+        partOf: siteText,
+      },
     ],
     compute: (group) => {
+      const site = siteOf(nodes.get(settings.nodeName), settings)
+      if (group.startsWith(POD)) {
+        const endpoint = endpoints.get(group.slice(group.indexOf(' ', POD.length) + 1))
+        return endpoint ? hostPortFrontends(endpoint, site) : []
+      }
       const service = services.get(group)
-      return service ? serviceFrontends(service, [...endpointSlices.byIndex('service', group)]) : []
+      if (!service) return []
+      const slices = [...endpointSlices.byIndex('service', group)]
+      return serviceFrontends(service, slices, { site, settings: settings.services })
     },
     output: frontends,
+    rankOf: ({ kind }) => RANKS.indexOf(kind),
   }
-}
-
-/** The frontends of one Service, given its slices in any order. SCTP ports have none yet. */
-export function serviceFrontends(
-  service: Service,
-  slices: readonly EndpointSlice[],
-): readonly Frontend[] {
-  const frontends: Frontend[] = []
-  for (const port of service.ports) {
-    if (port.protocol === 'SCTP') continue
-    for (const address of service.clusterIps) {
-      const backends = portBackends(port, slices, addressFamily(address))
-      frontends.push({
-        address,
-        port: port.port,
-        protocol: port.protocol,
-        service: `${service.namespace}/${service.name}`,
-        portName: port.name,
-        kind: 'ClusterIP',
-        backends,
-        externalBackends: backends,
-        whenEmpty: 'refuse',
-        externalWhenEmpty: 'refuse',
-        affinitySeconds: service.affinitySeconds,
-        balancing: service.balancing ?? 'random',
-        forwarding: service.forwarding ?? 'snat',
-      })
-    }
-  }
-  return frontends
-}
-
-/**
- * The endpoints that a port's new connections may get, as kube-proxy's CategorizeEndpoints has it
- * for the policy Cluster, each family by itself: the ready ones, or, when there is none, those that
- * still serve while they terminate. The port number is each slice's own. An endpoint in two slices
- * is ready when either says so.
- */
-function portBackends(
-  { name, protocol }: ServicePort,
-  slices: readonly EndpointSlice[],
-  family: Family,
-): readonly Backend[] {
-  const ready = new Map<string, Backend>()
-  const leaving = new Map<string, Backend>()
-  for (const slice of slices) {
-    for (const port of slice.ports) {
-      if (port.name !== name || port.protocol !== protocol) continue
-      for (const endpoint of slice.endpoints) {
-        if (addressFamily(endpoint.address) !== family) continue
-        const usable = endpoint.ready ? ready : isLeaving(endpoint) ? leaving : undefined
-        const backend = { address: endpoint.address, port: port.port }
-        usable?.set(`${backend.address} ${backend.port}`, backend)
-      }
-    }
-  }
-  return [...(ready.size > 0 ? ready : leaving).values()].sort(byAddressAndPort)
-}
-
-function isLeaving({ serving, terminating }: SliceEndpoint): boolean {
-  return serving && terminating
-}
-
-function byAddressAndPort(a: Backend, b: Backend): number {
-  if (a.address !== b.address) return a.address < b.address ? -1 : 1
-  return a.port - b.port
 }

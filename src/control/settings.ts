@@ -1,6 +1,7 @@
 // What the derivations know of this node beside the tables: fixed while the agent runs.
 import type { Prefix } from '../net/prefix.ts'
 import type { Routing } from '../tables/desired.ts'
+import type { Balancing, Forwarding } from '../tables/services.ts'
 
 export interface ControlSettings {
   /** Name of this node's row in `nodes`. */
@@ -10,4 +11,26 @@ export interface ControlSettings {
    * What the uplinks' own addresses are on-link with: a node with an address inside is a neighbour.
    */
   readonly onLinkPrefixes: readonly Prefix[]
+  readonly services: ServiceSettings
+}
+
+export interface ServiceSettings {
+  /** For Services that do not say. */
+  readonly balancing: Balancing
+  readonly forwarding: Forwarding
+  /** NodePorts are on the node's addresses within; a family without a prefix: on all of it. */
+  readonly nodePortAddresses: readonly Prefix[]
+  /** NodePorts on the loopback addresses too. */
+  readonly nodePortLocalhost: boolean
+  /** spec.externalIPs are served. */
+  readonly externalIps: boolean
+}
+
+/** As an agent without settings has it. */
+export const SERVICE_DEFAULTS: ServiceSettings = {
+  balancing: 'random',
+  forwarding: 'snat',
+  nodePortAddresses: [],
+  nodePortLocalhost: false,
+  externalIps: true,
 }

@@ -26,7 +26,7 @@ export function wire(
   const reportFor = (table: string) => (conflict: Omit<Conflict, 'table'>) =>
     onConflict({ table, ...conflict })
   const stops = [
-    derive({ ...frontendsDerivation(tables), onConflict: reportFor('frontends') }),
+    derive({ ...frontendsDerivation(tables, settings), onConflict: reportFor('frontends') }),
     derive({ ...destinationsDerivation(tables, settings), onConflict: reportFor('destinations') }),
     derive({ ...nodeRoutesDerivation(tables, settings), onConflict: reportFor('nodeRoutes') }),
   ]

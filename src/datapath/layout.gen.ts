@@ -1,10 +1,10 @@
 // Generated from the BTF of bpf/out/weir.bpf.o: change bpf/lib and run npm run generate.
 import { type Address, addressFromBytes, addressToBytes } from '../net/address.ts'
 import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
-import { type Codec, defineCodec, type MapLayout, putBytes, takeBytes } from './codec.ts'
+import { type Codec, defineCodec, eachOf, type MapLayout, putBytes, takeBytes } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = '3f57dfe026e09aa4ab81191364a027bc'
+export const OBJECT_HASH = 'fd199024c4aaf5621a57261db3f22b8d'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -52,6 +52,8 @@ export const DropReason = {
   TTL_EXPIRED: 12,
   REDIRECT_FAILED: 13,
   INVALID_ICMP: 14,
+  POLICY_EGRESS: 15,
+  POLICY_INGRESS: 16,
 } as const
 export type DropReason = (typeof DropReason)[keyof typeof DropReason]
 /** Names of `enum drop_reason` by number. */
@@ -67,6 +69,18 @@ export type EndpointFlags = (typeof EndpointFlags)[keyof typeof EndpointFlags]
 /** Names of `enum endpoint_flags` by number. */
 export const endpointFlagsNames: ReadonlyMap<number, string> = new Map(
   Object.entries(EndpointFlags).map(([name, value]) => [value, name]),
+)
+
+/** `enum endpoint_policy_flags`. */
+export const EndpointPolicyFlags = {
+  AUDIT: 1,
+  EGRESS_KINDS: 16128,
+  INGRESS_KINDS: 4128768,
+} as const
+export type EndpointPolicyFlags = (typeof EndpointPolicyFlags)[keyof typeof EndpointPolicyFlags]
+/** Names of `enum endpoint_policy_flags` by number. */
+export const endpointPolicyFlagsNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(EndpointPolicyFlags).map(([name, value]) => [value, name]),
 )
 
 /** `enum flow_flags`. */
@@ -105,15 +119,68 @@ export const flowNextNames: ReadonlyMap<number, string> = new Map(
   Object.entries(FlowNext).map(([name, value]) => [value, name]),
 )
 
+/** `enum identity`. */
+export const Identity = {
+  ANY: 0,
+  CLUSTER: 1,
+  HOST: 2,
+  WORLD: 3,
+  NODES: 4,
+  FIRST_POD: 256,
+  FIRST_CIDR: 16777216,
+} as const
+export type Identity = (typeof Identity)[keyof typeof Identity]
+/** Names of `enum identity` by number. */
+export const identityNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(Identity).map(([name, value]) => [value, name]),
+)
+
 /** `enum metric_slot`. */
 export const MetricSlot = {
   FORWARDED: 32,
+  AUDITED: 60,
   EVENTS_LOST: 63,
 } as const
 export type MetricSlot = (typeof MetricSlot)[keyof typeof MetricSlot]
 /** Names of `enum metric_slot` by number. */
 export const metricSlotNames: ReadonlyMap<number, string> = new Map(
   Object.entries(MetricSlot).map(([name, value]) => [value, name]),
+)
+
+/** `enum policy_direction`. */
+export const PolicyDirection = {
+  EGRESS: 0,
+  INGRESS: 1,
+} as const
+export type PolicyDirection = (typeof PolicyDirection)[keyof typeof PolicyDirection]
+/** Names of `enum policy_direction` by number. */
+export const policyDirectionNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(PolicyDirection).map(([name, value]) => [value, name]),
+)
+
+/** `enum policy_ids`. */
+export const PolicyIds = {
+  NONE: 0,
+  CLOSED: 4294967295,
+} as const
+export type PolicyIds = (typeof PolicyIds)[keyof typeof PolicyIds]
+/** Names of `enum policy_ids` by number. */
+export const policyIdsNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(PolicyIds).map(([name, value]) => [value, name]),
+)
+
+/** `enum policy_verdict`. */
+export const PolicyVerdict = {
+  DENY: 0,
+  ALLOW: 1,
+  AUDIT: 2,
+  OPEN: 3,
+  NOT_ASKED: 4,
+} as const
+export type PolicyVerdict = (typeof PolicyVerdict)[keyof typeof PolicyVerdict]
+/** Names of `enum policy_verdict` by number. */
+export const policyVerdictNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(PolicyVerdict).map(([name, value]) => [value, name]),
 )
 
 /** `enum service_flags`. */
@@ -166,6 +233,23 @@ export const backendKey: Codec<BackendKey> = defineCodec(
   (view, at) => ({
     setId: view.getUint32(at, true),
     slot: view.getUint32(at + 4, true),
+  }),
+)
+
+/** `struct cidr_key`, 20 bytes. */
+export interface CidrKey {
+  readonly prefixLength: number
+  readonly address: Address
+}
+export const cidrKey: Codec<CidrKey> = defineCodec(
+  20,
+  (view, at, v) => {
+    view.setUint32(at, v.prefixLength, true)
+    putBytes(view, at + 4, 16, addressToBytes(v.address))
+  },
+  (view, at) => ({
+    prefixLength: view.getUint32(at, true),
+    address: addressFromBytes(takeBytes(view, at + 4, 16)),
   }),
 )
 
@@ -297,6 +381,40 @@ export const endpointKey: Codec<EndpointKey> = defineCodec(
   }),
 )
 
+/** `struct endpoint_policy`, 12 bytes. */
+export interface EndpointPolicy {
+  readonly ingressPolicy: number
+  readonly egressPolicy: number
+  readonly flags: number
+}
+export const endpointPolicy: Codec<EndpointPolicy> = defineCodec(
+  12,
+  (view, at, v) => {
+    view.setUint32(at, v.ingressPolicy, true)
+    view.setUint32(at + 4, v.egressPolicy, true)
+    view.setUint32(at + 8, v.flags, true)
+  },
+  (view, at) => ({
+    ingressPolicy: view.getUint32(at, true),
+    egressPolicy: view.getUint32(at + 4, true),
+    flags: view.getUint32(at + 8, true),
+  }),
+)
+
+/** `struct endpoint_policy_pair`, 24 bytes. */
+export interface EndpointPolicyPair {
+  readonly of: readonly EndpointPolicy[]
+}
+export const endpointPolicyPair: Codec<EndpointPolicyPair> = defineCodec(
+  24,
+  (view, at, v) => {
+    eachOf(v.of, 2, (element, i) => endpointPolicy.encode(view, at + i * 12, element))
+  },
+  (view, at) => ({
+    of: Array.from({ length: 2 }, (_, i) => endpointPolicy.decode(view, at + i * 12)),
+  }),
+)
+
 /** `struct tuple`, 40 bytes. */
 export interface Tuple {
   readonly source: Address
@@ -324,7 +442,7 @@ export const tuple: Codec<Tuple> = defineCodec(
   }),
 )
 
-/** `struct event`, 64 bytes. */
+/** `struct event`, 72 bytes. */
 export interface Event {
   readonly timestamp: bigint
   readonly tuple: Tuple
@@ -333,9 +451,13 @@ export interface Event {
   readonly endpointId: number
   readonly reason: number
   readonly direction: number
+  readonly ruleId: number
+  readonly identity: number
+  readonly verdict: number
+  readonly policyDirection: number
 }
 export const event: Codec<Event> = defineCodec(
-  64,
+  72,
   (view, at, v) => {
     view.setBigUint64(at, v.timestamp, true)
     tuple.encode(view, at + 8, v.tuple)
@@ -344,7 +466,11 @@ export const event: Codec<Event> = defineCodec(
     view.setUint16(at + 56, v.endpointId, true)
     view.setUint8(at + 58, v.reason)
     view.setUint8(at + 59, v.direction)
-    view.setUint32(at + 60, 0, true)
+    view.setUint32(at + 60, v.ruleId, true)
+    view.setUint32(at + 64, v.identity, true)
+    view.setUint8(at + 68, v.verdict)
+    view.setUint8(at + 69, v.policyDirection)
+    view.setUint16(at + 70, 0, true)
   },
   (view, at) => ({
     timestamp: view.getBigUint64(at, true),
@@ -354,10 +480,14 @@ export const event: Codec<Event> = defineCodec(
     endpointId: view.getUint16(at + 56, true),
     reason: view.getUint8(at + 58),
     direction: view.getUint8(at + 59),
+    ruleId: view.getUint32(at + 60, true),
+    identity: view.getUint32(at + 64, true),
+    verdict: view.getUint8(at + 68),
+    policyDirection: view.getUint8(at + 69),
   }),
 )
 
-/** `struct flow`, 112 bytes. */
+/** `struct flow`, 120 bytes. */
 export interface Flow {
   readonly out: Tuple
   readonly node: Address
@@ -371,11 +501,13 @@ export interface Flow {
   readonly destinationMac: Mac
   readonly sourceMac: Mac
   readonly mtu: number
+  readonly egressRule: number
+  readonly ingressRule: number
   readonly packets: bigint
   readonly bytes: bigint
 }
 export const flow: Codec<Flow> = defineCodec(
-  112,
+  120,
   (view, at, v) => {
     tuple.encode(view, at, v.out)
     putBytes(view, at + 40, 16, addressToBytes(v.node))
@@ -390,8 +522,10 @@ export const flow: Codec<Flow> = defineCodec(
     putBytes(view, at + 80, 6, macToBytes(v.destinationMac))
     putBytes(view, at + 86, 6, macToBytes(v.sourceMac))
     view.setUint32(at + 92, v.mtu, true)
-    view.setBigUint64(at + 96, v.packets, true)
-    view.setBigUint64(at + 104, v.bytes, true)
+    view.setUint32(at + 96, v.egressRule, true)
+    view.setUint32(at + 100, v.ingressRule, true)
+    view.setBigUint64(at + 104, v.packets, true)
+    view.setBigUint64(at + 112, v.bytes, true)
   },
   (view, at) => ({
     out: tuple.decode(view, at),
@@ -406,28 +540,30 @@ export const flow: Codec<Flow> = defineCodec(
     destinationMac: macFromBytes(takeBytes(view, at + 80, 6)),
     sourceMac: macFromBytes(takeBytes(view, at + 86, 6)),
     mtu: view.getUint32(at + 92, true),
-    packets: view.getBigUint64(at + 96, true),
-    bytes: view.getBigUint64(at + 104, true),
+    egressRule: view.getUint32(at + 96, true),
+    ingressRule: view.getUint32(at + 100, true),
+    packets: view.getBigUint64(at + 104, true),
+    bytes: view.getBigUint64(at + 112, true),
   }),
 )
 
-/** `struct flow_pair`, 264 bytes. */
+/** `struct flow_pair`, 280 bytes. */
 export interface FlowPair {
   readonly key: Tuple
   readonly forward: Flow
   readonly reverse: Flow
 }
 export const flowPair: Codec<FlowPair> = defineCodec(
-  264,
+  280,
   (view, at, v) => {
     tuple.encode(view, at, v.key)
     flow.encode(view, at + 40, v.forward)
-    flow.encode(view, at + 152, v.reverse)
+    flow.encode(view, at + 160, v.reverse)
   },
   (view, at) => ({
     key: tuple.decode(view, at),
     forward: flow.decode(view, at + 40),
-    reverse: flow.decode(view, at + 152),
+    reverse: flow.decode(view, at + 160),
   }),
 )
 
@@ -528,6 +664,34 @@ export const gc: Codec<Gc> = defineCodec(
   }),
 )
 
+/** `struct identity_key`, 16 bytes. */
+export interface IdentityKey {
+  readonly address: Address
+}
+export const identityKey: Codec<IdentityKey> = defineCodec(
+  16,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.address))
+  },
+  (view, at) => ({
+    address: addressFromBytes(takeBytes(view, at, 16)),
+  }),
+)
+
+/** `struct identity_pair`, 8 bytes. */
+export interface IdentityPair {
+  readonly identity: readonly number[]
+}
+export const identityPair: Codec<IdentityPair> = defineCodec(
+  8,
+  (view, at, v) => {
+    eachOf(v.identity, 2, (element, i) => view.setUint32(at + i * 4, element, true))
+  },
+  (view, at) => ({
+    identity: Array.from({ length: 2 }, (_, i) => view.getUint32(at + i * 4, true)),
+  }),
+)
+
 /** `struct metric`, 16 bytes. */
 export interface Metric {
   readonly packets: bigint
@@ -542,6 +706,138 @@ export const metric: Codec<Metric> = defineCodec(
   (view, at) => ({
     packets: view.getBigUint64(at, true),
     bytes: view.getBigUint64(at + 8, true),
+  }),
+)
+
+/** `struct policy_answer`, 20 bytes. */
+export interface PolicyAnswer {
+  readonly policyId: number
+  readonly identity: number
+  readonly ruleId: number
+  readonly entryIdentity: number
+  readonly entryProtocol: number
+  readonly hasEntry: number
+  readonly isPod: number
+  readonly verdict: number
+}
+export const policyAnswer: Codec<PolicyAnswer> = defineCodec(
+  20,
+  (view, at, v) => {
+    view.setUint32(at, v.policyId, true)
+    view.setUint32(at + 4, v.identity, true)
+    view.setUint32(at + 8, v.ruleId, true)
+    view.setUint32(at + 12, v.entryIdentity, true)
+    view.setUint8(at + 16, v.entryProtocol)
+    view.setUint8(at + 17, v.hasEntry)
+    view.setUint8(at + 18, v.isPod)
+    view.setUint8(at + 19, v.verdict)
+  },
+  (view, at) => ({
+    policyId: view.getUint32(at, true),
+    identity: view.getUint32(at + 4, true),
+    ruleId: view.getUint32(at + 8, true),
+    entryIdentity: view.getUint32(at + 12, true),
+    entryProtocol: view.getUint8(at + 16),
+    hasEntry: view.getUint8(at + 17),
+    isPod: view.getUint8(at + 18),
+    verdict: view.getUint8(at + 19),
+  }),
+)
+
+/** `struct policy_key`, 16 bytes. */
+export interface PolicyKey {
+  readonly prefixLength: number
+  readonly policyId: number
+  readonly identity: number
+  readonly protocol: number
+  readonly direction: number
+  readonly port: number
+}
+export const policyKey: Codec<PolicyKey> = defineCodec(
+  16,
+  (view, at, v) => {
+    view.setUint32(at, v.prefixLength, true)
+    view.setUint32(at + 4, v.policyId, true)
+    view.setUint32(at + 8, v.identity, true)
+    view.setUint8(at + 12, v.protocol)
+    view.setUint8(at + 13, v.direction)
+    view.setUint16(at + 14, v.port, false)
+  },
+  (view, at) => ({
+    prefixLength: view.getUint32(at, true),
+    policyId: view.getUint32(at + 4, true),
+    identity: view.getUint32(at + 8, true),
+    protocol: view.getUint8(at + 12),
+    direction: view.getUint8(at + 13),
+    port: view.getUint16(at + 14, false),
+  }),
+)
+
+/** `struct policy_question`, 76 bytes. */
+export interface PolicyQuestion {
+  readonly source: Address
+  readonly destination: Address
+  readonly port: number
+  readonly protocol: number
+  readonly egress: PolicyAnswer
+  readonly ingress: PolicyAnswer
+}
+export const policyQuestion: Codec<PolicyQuestion> = defineCodec(
+  76,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.source))
+    putBytes(view, at + 16, 16, addressToBytes(v.destination))
+    view.setUint16(at + 32, v.port, false)
+    view.setUint8(at + 34, v.protocol)
+    view.setUint8(at + 35, 0)
+    policyAnswer.encode(view, at + 36, v.egress)
+    policyAnswer.encode(view, at + 56, v.ingress)
+  },
+  (view, at) => ({
+    source: addressFromBytes(takeBytes(view, at, 16)),
+    destination: addressFromBytes(takeBytes(view, at + 16, 16)),
+    port: view.getUint16(at + 32, false),
+    protocol: view.getUint8(at + 34),
+    egress: policyAnswer.decode(view, at + 36),
+    ingress: policyAnswer.decode(view, at + 56),
+  }),
+)
+
+/** `struct policy_rule`, 8 bytes. */
+export interface PolicyRule {
+  readonly verdict: number
+  readonly ruleId: number
+}
+export const policyRule: Codec<PolicyRule> = defineCodec(
+  8,
+  (view, at, v) => {
+    view.setUint8(at, v.verdict)
+    putBytes(view, at + 1, 3, new Uint8Array(3))
+    view.setUint32(at + 4, v.ruleId, true)
+  },
+  (view, at) => ({
+    verdict: view.getUint8(at),
+    ruleId: view.getUint32(at + 4, true),
+  }),
+)
+
+/** `struct policy_work`, 112 bytes. */
+export interface PolicyWork {
+  readonly question: PolicyQuestion
+  readonly key: PolicyKey
+  readonly cidr: CidrKey
+}
+export const policyWork: Codec<PolicyWork> = defineCodec(
+  112,
+  (view, at, v) => {
+    policyQuestion.encode(view, at, v.question)
+    policyKey.encode(view, at + 76, v.key)
+    cidrKey.encode(view, at + 92, v.cidr)
+  },
+  (view, at) => ({
+    question: policyQuestion.decode(view, at),
+    key: policyKey.decode(view, at + 76),
+    cidr: cidrKey.decode(view, at + 92),
   }),
 )
 
@@ -706,6 +1002,14 @@ export const maps = {
     key: backendKey,
     value: backend,
   } satisfies MapLayout<BackendKey, Backend>,
+  cidrIdentities: {
+    name: 'cidr_identities',
+    type: 'lpm_trie',
+    maxEntries: 65536,
+    flags: 1,
+    key: cidrKey,
+    value: identityPair,
+  } satisfies MapLayout<CidrKey, IdentityPair>,
   destinations: {
     name: 'destinations',
     type: 'lpm_trie',
@@ -752,6 +1056,14 @@ export const maps = {
     key: fragmentKey,
     value: fragment,
   } satisfies MapLayout<FragmentKey, Fragment>,
+  identities: {
+    name: 'identities',
+    type: 'hash',
+    maxEntries: 131072,
+    flags: 1,
+    key: identityKey,
+    value: identityPair,
+  } satisfies MapLayout<IdentityKey, IdentityPair>,
   metrics: {
     name: 'metrics',
     type: 'percpu_array',
@@ -768,6 +1080,30 @@ export const maps = {
     key: u32,
     value: flowPair,
   } satisfies MapLayout<number, FlowPair>,
+  podPolicies: {
+    name: 'pod_policies',
+    type: 'hash',
+    maxEntries: 32768,
+    flags: 1,
+    key: identityKey,
+    value: endpointPolicyPair,
+  } satisfies MapLayout<IdentityKey, EndpointPolicyPair>,
+  policy: {
+    name: 'policy',
+    type: 'lpm_trie',
+    maxEntries: 262144,
+    flags: 1,
+    key: policyKey,
+    value: policyRule,
+  } satisfies MapLayout<PolicyKey, PolicyRule>,
+  policyScratch: {
+    name: 'policy_scratch',
+    type: 'percpu_array',
+    maxEntries: 1,
+    flags: 0,
+    key: u32,
+    value: policyWork,
+  } satisfies MapLayout<number, PolicyWork>,
   services: {
     name: 'services',
     type: 'hash',
@@ -790,4 +1126,6 @@ export const maps = {
 export const globals = {
   config: { section: '.rodata', offset: 0, size: 100 },
   epoch: { section: '.data.epoch', offset: 0, size: 4 },
+  policyGeneration: { section: '.data.epoch', offset: 4, size: 4 },
+  policyReports: { section: '.data.epoch', offset: 8, size: 4 },
 } as const

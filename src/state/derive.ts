@@ -4,10 +4,12 @@
 import type { Table } from './table.ts'
 import { later } from './timer.ts'
 
-/** One input: a change of a row concerns the groups that `groupsOf` names. */
+/** One input: a change concerns the groups that `groupsOf` names for the old row and the new. */
 export interface Input<Row extends object> {
   readonly table: Table<Row>
   readonly groupsOf: (row: Row) => Iterable<string>
+  /** The part of a row that matters, as text: a change of the rest concerns no group. */
+  readonly partOf?: (row: Row) => string
 }
 
 export interface Derivation<Out extends object> {
@@ -19,6 +21,8 @@ export interface Derivation<Out extends object> {
    */
   readonly compute: (group: string) => readonly Out[]
   readonly output: Table<Out>
+  /** Of two groups that claim one key the row of the lower rank has it. Default: all are equal. */
+  readonly rankOf?: (row: Out) => number
   /**
    * Called when a key that `owner` holds is claimed by `loser` too, once as long as both claim it.
    */
@@ -36,19 +40,21 @@ export function derive<Out extends object>(
 ): () => void {
   const { inputs, output } = derivation
   const dirty = new Set<string>()
-  const groups = inputs.map(() => new Map<string, readonly string[]>())
+  /** The rows of each input as they were last looked at. */
+  const seen = inputs.map(() => new Map<string, object>())
   const { runGroup, isOwned } = groupRunner(derivation, dirty)
   let cancel: (() => void) | undefined
   let first = true
 
-  const touch = (at: number, { table, groupsOf }: Input<object>, key: string): void => {
-    const known = groups[at]
-    for (const group of known?.get(key) ?? []) dirty.add(group)
+  const touch = (at: number, { table, groupsOf, partOf }: Input<object>, key: string): void => {
+    const before = seen[at]?.get(key)
     const row = table.get(key)
-    const now = row ? [...groupsOf(row)] : []
-    for (const group of now) dirty.add(group)
-    if (now.length > 0) known?.set(key, now)
-    else known?.delete(key)
+    if (row) seen[at]?.set(key, row)
+    else seen[at]?.delete(key)
+    if (partOf && before && row && partOf(before) === partOf(row)) return
+    for (const either of [before, row]) {
+      for (const group of either ? groupsOf(either) : []) dirty.add(group)
+    }
   }
 
   const run = (): void => {
@@ -82,17 +88,26 @@ export function derive<Out extends object>(
   }
 }
 
+interface Owner {
+  readonly group: string
+  readonly rank: number
+}
+
+function precedes(a: Owner, b: Owner): boolean {
+  return a.rank === b.rank ? a.group < b.group : a.rank < b.rank
+}
+
 /**
- * Writes one group's rows. Two groups may claim one key (two Services with one address): the first
- * in order of name owns it, so that the outcome does not depend on who came first; the others wait
- * for it.
+ * Writes one group's rows. Two groups may claim one key (two Services with one address): the one of
+ * the lower rank owns it, of equals the first in order of name, so that the outcome does not depend
+ * on who came first; the others wait for it.
  */
 function groupRunner<Out extends object>(
-  { compute, output, onConflict }: Derivation<Out>,
+  { compute, output, rankOf = () => 0, onConflict }: Derivation<Out>,
   dirty: Set<string>,
 ): { runGroup: (group: string) => void; isOwned: (key: string) => boolean } {
   const claims = new Map<string, ReadonlySet<string>>()
-  const owners = new Map<string, string>()
+  const owners = new Map<string, Owner>()
   const losers = new Map<string, Set<string>>()
 
   const lose = (key: string, owner: string, loser: string): void => {
@@ -106,24 +121,32 @@ function groupRunner<Out extends object>(
     if (waiting?.delete(loser) && waiting.size === 0) losers.delete(key)
   }
 
+  const wakeLosers = (key: string): void => {
+    for (const loser of losers.get(key) ?? []) dirty.add(loser)
+  }
+
   const claim = (key: string, group: string, row: Out): void => {
     const owner = owners.get(key)
-    if (owner !== undefined && owner < group) {
-      lose(key, owner, group)
+    const claimant = { group, rank: rankOf(row) }
+    const isOwn = owner?.group === group
+    if (owner && !isOwn && precedes(owner, claimant)) {
+      lose(key, owner.group, group)
       return
     }
-    if (owner !== undefined && owner !== group) lose(key, group, owner)
+    if (owner && !isOwn) lose(key, group, owner.group)
+    // Who lost against a lower rank may now win.
+    if (isOwn && claimant.rank > owner.rank) wakeLosers(key)
     noLonger(key, group)
-    owners.set(key, group)
+    owners.set(key, claimant)
     output.upsert(row)
   }
 
   const release = (key: string, group: string): void => {
     noLonger(key, group)
-    if (owners.get(key) !== group) return
+    if (owners.get(key)?.group !== group) return
     owners.delete(key)
     output.delete(key)
-    for (const loser of losers.get(key) ?? []) dirty.add(loser)
+    wakeLosers(key)
   }
 
   const runGroup = (group: string): void => {

@@ -1,6 +1,7 @@
 // `weir` against a node of a lab: real agent, real maps; and what is left of it when the agent
 // dies.
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { stopAgent } from '../../src/lab/agents.ts'
 import { readRecord } from '../../src/lab/record.ts'
@@ -113,6 +114,13 @@ test('uninstall on a node leaves nothing of Weir there', async () => {
     ...['exec', ...NAMED, 'node2', '--', process.execPath, 'src/cli/main.ts', 'uninstall'],
     ...['--bpf-root', node.bpfRoot, '--state-dir', node.stateDir, '--run-dir', node.runDir],
     ...['--socket', node.socket],
+    // This machine's own directories are none of the lab's.
+    ...[
+      '--cni-conf-dir',
+      join(node.stateDir, 'net.d'),
+      '--cni-bin-dir',
+      join(node.stateDir, 'bin'),
+    ],
   ]
   const refused = await lab(...uninstall)
   assert.equal(refused.code, 1)

@@ -53,6 +53,10 @@ for (const s of SIDES) {
         endpointId: 2,
         reason,
         direction: layout.Direction.FROM_POD,
+        ruleId: 0,
+        identity: 0,
+        verdict: layout.PolicyVerdict.DENY,
+        policyDirection: layout.PolicyDirection.EGRESS,
       },
     )
     assert.deepEqual(second?.tuple, tuple(s.podA, 5, s.podB, 6, 17))

@@ -3,7 +3,13 @@ import * as layout from '../../src/datapath/layout.gen.ts'
 import { formatAddressPort } from '../../src/net/address.ts'
 import { protocolName } from '../../src/net/protocol.ts'
 import type { Table } from '../../src/state/table.ts'
-import type { Destination, Frontend, NodeRoute } from '../../src/tables/desired.ts'
+import type {
+  Backend,
+  Destination,
+  Frontend,
+  NodeRoute,
+  WhenEmpty,
+} from '../../src/tables/desired.ts'
 import type { EndpointSlice, Node, Pod, Service, SliceEndpoint } from '../../src/tables/intent.ts'
 import type { Tables } from '../../src/tables/tables.ts'
 import type { ScriptMaps } from './maps.ts'
@@ -57,17 +63,22 @@ function condition({ ready, serving, terminating }: SliceEndpoint): string {
   return terminating ? (serving ? '(serving, terminating)' : '(terminating)') : '(not ready)'
 }
 
-function formatFrontend({
-  address,
-  port,
-  protocol,
-  service,
-  portName,
-  backends,
-}: Frontend): string {
-  const list = backends.map((backend) => formatAddressPort(backend.address, backend.port))
-  const name = `${service}${portName && ` ${portName}`}`
-  return `${formatAddressPort(address, port)}/${protocol} ${name} -> ${list.join(' ') || '-'}`
+function formatFrontend(row: Frontend): string {
+  const { address, port, protocol, service, portName, kind, backends } = row
+  const name = `${service}${portName && ` ${portName}`}${kind === 'ClusterIP' ? '' : ` ${kind}`}`
+  const inside = formatSet(backends, row.whenEmpty)
+  const outside = formatSet(row.externalBackends, row.externalWhenEmpty)
+  const sets = inside === outside ? inside : `${inside} from outside ${outside}`
+  const ranges = row.sourceRanges ? ` for ${row.sourceRanges.join(' ') || 'nobody'}` : ''
+  const affinity = row.affinitySeconds > 0 ? ` affinity ${row.affinitySeconds} s` : ''
+  const where = `${formatAddressPort(address, port)}/${protocol}`
+  return `${where} ${name} -> ${sets}${ranges}${affinity}`
+}
+
+/** "-": refused, "silence": dropped. */
+function formatSet(backends: readonly Backend[], whenEmpty: WhenEmpty): string {
+  if (backends.length === 0) return whenEmpty === 'drop' ? 'silence' : '-'
+  return backends.map(({ address, port }) => formatAddressPort(address, port)).join(' ')
 }
 
 function formatDestination(row: Destination): string {

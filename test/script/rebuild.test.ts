@@ -2,6 +2,7 @@
 // room, the maps hold what a rebuild from nothing would put there, and nothing else.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { SERVICE_DEFAULTS } from '../../src/control/settings.ts'
 import { wire } from '../../src/control/wire.ts'
 import { destinationOperations, readDestinations } from '../../src/datapath/destinations.ts'
 import type * as layout from '../../src/datapath/layout.gen.ts'
@@ -10,10 +11,12 @@ import { Services } from '../../src/datapath/services.ts'
 import { parseAddress } from '../../src/net/address.ts'
 import { parsePrefix } from '../../src/net/prefix.ts'
 import { Reconciler } from '../../src/state/reconciler.ts'
+import type { Endpoint, Service } from '../../src/tables/intent.ts'
 import { createTables, frontendKey, type Tables } from '../../src/tables/tables.ts'
 import { MemoryMap } from '../support/memory-map.ts'
 import { below, pick, randomFrom } from '../support/random.ts'
 import { makeEndpoint, makeNode, makePort, makeService } from '../support/service-rows.ts'
+import { endpoint } from '../unit/api/rows.ts'
 
 const ROOM = 10_000
 const turn = () => new Promise((resolve) => setImmediate(resolve))
@@ -31,7 +34,8 @@ function build(t: TestContext) {
     new Reconciler(tables.destinations, destinationOperations(others), options),
   ]
   const onLinkPrefixes = [parsePrefix('192.168.0.0/24')]
-  const stop = wire(tables, { nodeName: 'node-1', routing: 'auto', onLinkPrefixes })
+  const settings = { nodeName: 'node-1', routing: 'auto', onLinkPrefixes } as const
+  const stop = wire(tables, { ...settings, services: SERVICE_DEFAULTS })
   for (const reconciler of reconcilers) reconciler.start()
   t.after(async () => {
     stop()
@@ -40,7 +44,8 @@ function build(t: TestContext) {
   const maps = { services, backends, destinations }
   const settle = async () => {
     for (const map of Object.values(maps)) map.maxEntries = ROOM
-    for (const table of [tables.services, tables.endpointSlices, tables.nodes]) {
+    const { services, endpointSlices, nodes, endpoints } = tables
+    for (const table of [services, endpointSlices, nodes, endpoints]) {
       table.markInitialized()
     }
     await turn()
@@ -48,6 +53,12 @@ function build(t: TestContext) {
     await new Promise((resolve) => setTimeout(resolve, 2))
   }
   return { tables, maps, settle }
+}
+
+function wanted({ frontends }: Tables) {
+  return [...frontends.entries()]
+    .map(({ key, row }) => ({ key, row }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
 }
 
 /** What the maps say, without the ids, which depend on history. */
@@ -64,24 +75,61 @@ function held({ services, backends, destinations }: ReturnType<typeof build>['ma
   }
 }
 
-function change({ services, endpointSlices, nodes }: Tables, random: () => number): void {
+/** Everything about a Service that decides where it is reached and by whom. */
+function reach(random: () => number, port: number): Partial<Service> {
+  const policy = () => pick(random, ['Cluster', 'Local'] as const)
+  const some = (address: string) => (random() < 0.3 ? [parseAddress(address)] : [])
+  return {
+    ports: [makePort({ port, nodePort: pick(random, [0, 30080, 30081]) })],
+    externalIps: some('192.0.2.1'),
+    loadBalancerIps: some('192.0.2.2'),
+    sourceRanges: random() < 0.3 ? [parsePrefix('10.0.0.0/8')] : [],
+    internalTrafficPolicy: policy(),
+    externalTrafficPolicy: policy(),
+    affinitySeconds: pick(random, [0, 60]),
+    balancing: pick(random, ['random', 'maglev']),
+    forwarding: pick(random, ['snat', 'dsr']),
+  }
+}
+
+function randomPod(random: () => number, n: number): Endpoint {
+  const hostPorts = [{ hostPort: 30080, containerPort: 80, protocol: 'TCP' as const }]
+  const addresses = [parseAddress(`10.0.1.${n}`)]
+  const pod = { containerId: `c${n}`, podName: `pod-${n}`, addresses }
+  return endpoint({ ...pod, hostPorts: random() < 0.7 ? hostPorts : [] })
+}
+
+function change(
+  { services, endpointSlices, nodes, endpoints: pods }: Tables,
+  random: () => number,
+): void {
   const n = 1 + below(random, 4)
-  const ports = [makePort({ port: pick(random, [80, 81]) })]
+  const port = pick(random, [80, 81])
   const namespace = 'default'
   const clusterIps = [parseAddress(`10.96.0.${1 + below(random, 3)}`)]
   const endpoints = Array.from({ length: below(random, 5) }, () =>
-    makeEndpoint(`10.0.1.${1 + below(random, 6)}`, { ready: random() < 0.6, terminating: true }),
+    makeEndpoint(`10.0.1.${1 + below(random, 6)}`, {
+      ready: random() < 0.6,
+      terminating: true,
+      nodeName: pick(random, ['node-1', 'node-2']),
+      hintedZones: pick(random, [[], ['a'], ['b']]),
+      hintedNodes: pick(random, [[], ['node-1'], ['node-2']]),
+    }),
   )
+  const ports = [{ name: '', protocol: 'TCP' as const, port }]
   const slice = { namespace, name: `slice-${below(random, 5)}`, service: `s${n}`, ports, endpoints }
   const address = parseAddress(`${pick(random, ['192.168.0', '192.168.9'])}.${n}`)
+  const labels = { 'topology.kubernetes.io/zone': pick(random, ['a', 'b']) }
   const podCidrs = [parsePrefix(`10.0.${1 + below(random, 4)}.0/24`)]
   pick(random, [
-    () => services.upsert(makeService({ name: `s${n}`, clusterIps, ports })),
+    () => services.upsert(makeService({ name: `s${n}`, clusterIps, ...reach(random, port) })),
     () => services.delete(`default/s${n}`),
     () => endpointSlices.upsert(slice),
     () => endpointSlices.delete(`default/slice-${below(random, 5)}`),
-    () => nodes.upsert(makeNode(`node-${n}`, { addresses: [address], podCidrs })),
+    () => nodes.upsert(makeNode(`node-${n}`, { addresses: [address], podCidrs, labels })),
     () => nodes.delete(`node-${n}`),
+    () => pods.upsert(randomPod(random, n)),
+    () => pods.delete(`c${n}/eth0`),
   ])()
 }
 
@@ -100,10 +148,12 @@ for (let seed = 1; seed <= 25; seed++) {
     await live.settle()
     const rebuilt = build(t)
     for (const row of live.tables.nodes.rows()) rebuilt.tables.nodes.upsert(row)
+    for (const row of live.tables.endpoints.rows()) rebuilt.tables.endpoints.upsert(row)
     for (const row of live.tables.services.rows()) rebuilt.tables.services.upsert(row)
     for (const row of live.tables.endpointSlices.rows()) rebuilt.tables.endpointSlices.upsert(row)
     await rebuilt.settle()
     assert.deepEqual(held(live.maps), held(rebuilt.maps))
+    assert.deepEqual(wanted(live.tables), wanted(rebuilt.tables))
     for (const { key, status } of live.tables.frontends.entries()) {
       assert.deepEqual(status, { state: 'done' }, key)
     }

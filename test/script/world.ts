@@ -4,7 +4,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { ControlSettings } from '../../src/control/settings.ts'
+import { type ControlSettings, SERVICE_DEFAULTS } from '../../src/control/settings.ts'
 import { type Conflict, wire } from '../../src/control/wire.ts'
 import { destinationOperations } from '../../src/datapath/destinations.ts'
 import { Services } from '../../src/datapath/services.ts'
@@ -46,6 +46,7 @@ export class World {
       new Reconciler(destinations, operations, options),
     ]
     for (const reconciler of this.#reconcilers) reconciler.start()
+    this.#tables.endpoints.markInitialized()
     this.#stopDerivations = wire(this.#tables, settings, (conflict) =>
       this.#conflicts.push(conflict),
     )
@@ -118,5 +119,9 @@ export function parseSettings(text: string): ControlSettings {
     nodeName: given.get('node') ?? 'node-1',
     routing: (given.get('routing') ?? 'auto') as ControlSettings['routing'],
     onLinkPrefixes: onLink.split(' ').filter(Boolean).map(parsePrefix),
+    services: {
+      ...SERVICE_DEFAULTS,
+      nodePortAddresses: (given.get('nodeports') ?? '').split(' ').filter(Boolean).map(parsePrefix),
+    },
   }
 }

@@ -90,6 +90,22 @@ test('no container is privileged, each drops all capabilities', () => {
   assert.deepEqual(added, ['BPF', 'PERFMON', 'NET_ADMIN', 'SYS_ADMIN'])
 })
 
+test('the uninstaller is the same image, with no more than the agent may do and reach', () => {
+  const documents = parseAllDocuments(read('uninstall.yaml')).map((each) => each.toJS())
+  const { spec } = documents.find(({ kind }) => kind === 'DaemonSet').spec.template
+  const agent = parse(read('daemonset.yaml')).spec.template.spec
+  const allowed = agent.containers[0].securityContext.capabilities.add as string[]
+  for (const { image, securityContext } of [...spec.initContainers, ...spec.containers]) {
+    assert.equal(image, WEIR_IMAGE)
+    assert.deepEqual(securityContext.capabilities.drop, ['ALL'])
+    for (const name of securityContext.capabilities.add) assert.ok(allowed.includes(name), name)
+  }
+  const paths = ({ volumes }: { volumes: { hostPath: { path: string } }[] }) =>
+    volumes.map(({ hostPath }) => hostPath.path)
+  const reached = paths(agent)
+  for (const path of paths(spec)) assert.ok(reached.includes(path), path)
+})
+
 test('the agent may list and watch, and nothing else', () => {
   const documents = parseAllDocuments(read('rbac.yaml')).map((each) => each.toJS())
   const role = documents.find(({ kind }) => kind === 'ClusterRole')

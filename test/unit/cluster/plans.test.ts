@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { moduleText } from '../../../src/cluster/build.ts'
 import { placedCommand } from '../../../src/cluster/daemons.ts'
-import { imagesNamed } from '../../../src/cluster/e2e.ts'
+import { imagesNamed } from '../../../src/cluster/e2e-images.ts'
 import { containerdConfig, kubeletConfig } from '../../../src/cluster/node-config.ts'
 import { nodeScript } from '../../../src/cluster/node-root.ts'
 import { cacheDirectory } from '../../../src/cluster/paths.ts'
@@ -17,6 +17,7 @@ test('planNodes() gives each node an address of both families', () => {
   assert.deepEqual(planNodes(1)[0], {
     name: 'node1',
     addresses: ['172.30.0.11', 'fd00:172:30::11'],
+    zone: 'weir-a',
   })
   for (const count of [0, 21, 1.5, Number.NaN]) assert.throws(() => planNodes(count), /Cannot make/)
 })

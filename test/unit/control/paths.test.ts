@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nodeDestinations } from '../../../src/control/destinations.ts'
 import { nodeRoutesTo } from '../../../src/control/node-routes.ts'
-import type { ControlSettings } from '../../../src/control/settings.ts'
+import { type ControlSettings, SERVICE_DEFAULTS } from '../../../src/control/settings.ts'
 import { type Address, parseAddress } from '../../../src/net/address.ts'
 import { parsePrefix } from '../../../src/net/prefix.ts'
 import type { Node } from '../../../src/tables/intent.ts'
@@ -22,7 +22,8 @@ function settings(
   routing: ControlSettings['routing'],
   onLink: readonly string[] = ['192.168.0.0/24', 'fd00::/64'],
 ): ControlSettings {
-  return { nodeName: 'node-1', routing, onLinkPrefixes: onLink.map(parsePrefix) }
+  const onLinkPrefixes = onLink.map(parsePrefix)
+  return { nodeName: 'node-1', routing, onLinkPrefixes, services: SERVICE_DEFAULTS }
 }
 
 const SELF = node('node-1', ['192.168.0.1', 'fd00::1'], ['10.0.1.0/24', 'fd00:1::/64'])

@@ -1,18 +1,19 @@
 // All derivations together: initialization, claims, scale, and random sequences against a rebuild.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { SERVICE_DEFAULTS } from '../../../src/control/settings.ts'
 import { type Conflict, wire } from '../../../src/control/wire.ts'
 import { parseAddress } from '../../../src/net/address.ts'
 import { parsePrefix } from '../../../src/net/prefix.ts'
 import type { EndpointSlice, Node, Service } from '../../../src/tables/intent.ts'
 import { createTables, type Tables } from '../../../src/tables/tables.ts'
-import { below, pick, randomFrom } from '../../support/random.ts'
 import { makeEndpoint, makePort, makeService } from '../../support/service-rows.ts'
 
 const SETTINGS = {
   nodeName: 'node-1',
   routing: 'auto',
   onLinkPrefixes: [parsePrefix('192.168.0.0/24')],
+  services: SERVICE_DEFAULTS,
 } as const
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
@@ -24,8 +25,8 @@ function start(t: TestContext): { tables: Tables; conflicts: Conflict[] } {
   return { tables, conflicts }
 }
 
-function initialize({ nodes, services, endpointSlices }: Tables): void {
-  for (const table of [nodes, services, endpointSlices]) table.markInitialized()
+function initialize({ nodes, services, endpointSlices, endpoints }: Tables): void {
+  for (const table of [nodes, services, endpointSlices, endpoints]) table.markInitialized()
 }
 
 function node(name: string, address: string, podCidr: string): Node {
@@ -123,6 +124,57 @@ test('a podCIDR or an address claimed twice is told, and the first by name has i
   )
 })
 
+test('nobody takes the address of another Service by an external address', async (t) => {
+  const { tables, conflicts } = start(t)
+  initialize(tables)
+  const externalIps = [parseAddress('10.96.0.1')]
+  tables.services.upsert({ ...service('a', '10.96.0.2'), externalIps })
+  await turn()
+  assert.equal(tables.frontends.get('10.96.0.1:80/TCP')?.service, 'default/a')
+  tables.services.upsert(service('b', '10.96.0.1'))
+  await turn()
+  assert.equal(tables.frontends.get('10.96.0.1:80/TCP')?.service, 'default/b')
+  assert.deepEqual(conflicts, [
+    { table: 'frontends', key: '10.96.0.1:80/TCP', owner: 'default/b', loser: 'default/a' },
+  ])
+  tables.services.delete('default/b')
+  await turn()
+  assert.equal(tables.frontends.get('10.96.0.1:80/TCP')?.service, 'default/a')
+})
+
+test('this node’s addresses and zone move ports and hints, other labels nothing', async (t) => {
+  const { tables } = start(t)
+  initialize(tables)
+  const { nodes, services, frontends, endpointSlices } = tables
+  const ports = [makePort({ name: 'http', nodePort: 30080 })]
+  services.upsert({ ...service('web', '10.96.0.1'), ports })
+  const hinted = (address: string, zone: string) => makeEndpoint(address, { hintedZones: [zone] })
+  const endpoints = [hinted('10.0.1.1', 'a'), hinted('10.0.2.1', 'b')]
+  endpointSlices.upsert({ ...slice('web-1', 'web', []), endpoints })
+  const own = node('node-1', '192.168.0.1', '10.0.1.0/24')
+  const seen = () => [
+    [...frontends.entries()].map(({ key }) => key).sort(),
+    frontends.get('10.96.0.1:80/TCP')?.backends.length,
+  ]
+  await turn()
+  assert.deepEqual(seen(), [['10.96.0.1:80/TCP'], 2])
+  const labels = { 'topology.kubernetes.io/zone': 'a' }
+  nodes.upsert({ ...own, labels })
+  await turn()
+  assert.deepEqual(seen(), [['10.96.0.1:80/TCP', '192.168.0.1:30080/TCP'], 1])
+  nodes.upsert({ ...own, labels, addresses: [parseAddress('192.168.0.9')] })
+  await turn()
+  assert.deepEqual(seen(), [['10.96.0.1:80/TCP', '192.168.0.9:30080/TCP'], 1])
+  const reads = t.mock.method(endpointSlices, 'byIndex')
+  const other = { ...labels, 'example.com/heartbeat': '2' }
+  nodes.upsert({ ...own, labels: other, addresses: [parseAddress('192.168.0.9')] })
+  await turn()
+  assert.equal(reads.mock.callCount(), 0)
+  nodes.delete('node-1')
+  await turn()
+  assert.deepEqual(seen(), [['10.96.0.1:80/TCP'], 2])
+})
+
 test('with 10 000 Services a changed slice reads one slice and changes one row', async (t) => {
   const { tables } = start(t)
   const { services, endpointSlices, frontends } = tables
@@ -150,57 +202,3 @@ test('with 10 000 Services a changed slice reads one slice and changes one row',
   assert.deepEqual(reads, ['default/s7'])
   assert.deepEqual(changed, ['10.96.0.7:80/TCP'])
 })
-
-/**
- * One random change of Services, slices or nodes; names and addresses are few, so that they
- * collide.
- */
-function step(tables: Tables, random: () => number): void {
-  const { services, endpointSlices, nodes } = tables
-  const n = 1 + below(random, 4)
-  const address = () => `10.0.${1 + below(random, 2)}.${1 + below(random, 4)}`
-  const actions = [
-    () =>
-      services.upsert(service(`s${n}`, `10.96.0.${1 + below(random, 3)}`, pick(random, [80, 81]))),
-    () => services.delete(`default/s${n}`),
-    () => {
-      const addresses = Array.from({ length: below(random, 4) }, address)
-      const row = slice(`slice-${below(random, 6)}`, `s${n}`, addresses)
-      endpointSlices.upsert({
-        ...row,
-        endpoints: row.endpoints.map((endpoint) => {
-          const terminating = random() < 0.4
-          return { ...endpoint, ready: !terminating && random() < 0.7, terminating }
-        }),
-      })
-    },
-    () => endpointSlices.delete(`default/slice-${below(random, 6)}`),
-    () => {
-      const network = pick(random, ['192.168.0', '192.168.9'])
-      nodes.upsert(node(`node-${n}`, `${network}.${n}`, `10.0.${1 + below(random, 5)}.0/24`))
-    },
-    () => nodes.delete(`node-${n}`),
-  ]
-  pick(random, actions)()
-}
-
-for (let seed = 1; seed <= 40; seed++) {
-  test(`any sequence of changes ends equal to a rebuild from nothing (seed ${seed})`, async (t) => {
-    const random = randomFrom(seed)
-    const live = start(t).tables
-    if (random() < 0.5) initialize(live)
-    for (let n = 0; n < 200; n++) {
-      step(live, random)
-      if (random() < 0.2) await turn()
-    }
-    initialize(live)
-    await turn()
-    const rebuilt = start(t).tables
-    for (const row of live.endpointSlices.rows()) rebuilt.endpointSlices.upsert(row)
-    for (const row of live.services.rows()) rebuilt.services.upsert(row)
-    for (const row of live.nodes.rows()) rebuilt.nodes.upsert(row)
-    initialize(rebuilt)
-    await turn()
-    assert.deepEqual(derived(live), derived(rebuilt))
-  })
-}

@@ -50,6 +50,7 @@ test('decodeEvent() gives names to numbers', () => {
       ...{ timestamp: 5n, tuple, ifindex: 7, length: 60, endpointId: 0 },
       reason: layout.DropReason.NO_ENDPOINT,
       direction: layout.Direction.FROM_POD,
+      ...{ ruleId: 0, identity: 0, verdict: 0, policyDirection: 0 },
     }),
   )
   assert.deepEqual(event, {

@@ -84,7 +84,7 @@ test('affinity has its seconds, three hours unless the Service says', () => {
   assert.throws(() => seconds('Cookie'), /"Cookie"; give None or ClientIP/)
 })
 
-test('annotations choose balancing and forwarding; nonsense is noted and counts for nothing', () => {
+test('annotations choose balancing and forwarding, nonsense is noted', () => {
   const way = (annotations?: object) => service({}, annotations ? { annotations } : {})
   assert.equal(way({ 'weir.io/balancing': 'maglev' }).row?.balancing, 'maglev')
   assert.equal(way({ 'weir.io/forwarding': 'dsr' }).row?.forwarding, 'dsr')

@@ -1,13 +1,25 @@
 // Which backends a Service gets: per port, per family, by readiness.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { serviceFrontends } from '../../../src/control/frontends.ts'
+import { serviceFrontends as derive } from '../../../src/control/service-frontends.ts'
+import { SERVICE_DEFAULTS } from '../../../src/control/settings.ts'
+import { siteOf } from '../../../src/control/site.ts'
 import type { Address } from '../../../src/net/address.ts'
 import type { EndpointSlice, Service, SliceEndpoint } from '../../../src/tables/intent.ts'
 import { makeEndpoint, makePort, makeService } from '../../support/service-rows.ts'
 
 const ip = (text: string) => text as Address
 const TCP = 'TCP' as const
+
+const SETTINGS = {
+  nodeName: 'node-1',
+  routing: 'auto',
+  onLinkPrefixes: [],
+  services: SERVICE_DEFAULTS,
+} as const
+const CONTEXT = { site: siteOf(undefined, SETTINGS), settings: SERVICE_DEFAULTS }
+const serviceFrontends = (of: Service, slices: readonly EndpointSlice[]) =>
+  derive(of, slices, CONTEXT)
 
 function service(more: Partial<Service> = {}): Service {
   return makeService(more)

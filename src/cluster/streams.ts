@@ -1,0 +1,250 @@
+// Streams of numbered requests that run while something is done to the cluster: from pods on one
+// node, across nodes, through a Service, and through NodePorts from outside. Each counts what did
+// not come back.
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { stringify } from 'yaml'
+import { builtProgram } from '../lab/paths.ts'
+import { runAnyway } from '../lab/run.ts'
+import { POD_IMAGE } from './image-names.ts'
+import { kubectl } from './kubectl.ts'
+import { clusterPaths } from './paths.ts'
+import type { ClusterRecord } from './record.ts'
+
+export interface StreamReport {
+  readonly name: string
+  readonly sent: number
+  readonly lost: number
+  /** Connections that ended early, or could not be made. */
+  readonly broken: number
+  readonly longestGapMs: number
+  /** What the client said of it. */
+  readonly error?: string
+}
+
+export interface Stream {
+  readonly stop: () => Promise<StreamReport>
+}
+
+/** What weir-pod stream prints at its end. */
+interface Answer {
+  readonly sent: number
+  readonly lost: number
+  readonly longestGapMs: number
+  readonly error: string
+}
+
+export const NAMESPACE = 'weir-streams'
+const PORT = 8080
+const INTERVAL_US = 20_000
+
+/** Two servers, on the first node and on the last, a client on the first, one Service. */
+export function streamObjects(nodes: readonly string[]): object[] {
+  const first = nodes[0] as string
+  const last = nodes.at(-1) as string
+  return [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
+    pod('near', first, { app: 'server' }),
+    pod('far', last, { app: 'server' }),
+    pod('client', first, { app: 'client' }),
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'server', namespace: NAMESPACE },
+      spec: {
+        type: 'NodePort',
+        ipFamilyPolicy: 'RequireDualStack',
+        selector: { app: 'server' },
+        ports: [
+          { name: 'tcp', port: PORT, protocol: 'TCP' },
+          { name: 'udp', port: PORT, protocol: 'UDP' },
+        ],
+      },
+    },
+  ]
+}
+
+function pod(name: string, nodeName: string, labels: Readonly<Record<string, string>>): object {
+  const args = ['serve', '--name', name, '--node', nodeName, `--tcp=${PORT}`, `--udp=${PORT}`]
+  const container = { name: 'pod', image: POD_IMAGE, imagePullPolicy: 'IfNotPresent', args }
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: NAMESPACE, labels },
+    spec: { nodeName, terminationGracePeriodSeconds: 0, containers: [container] },
+  }
+}
+
+interface Places {
+  readonly near: readonly string[]
+  readonly far: readonly string[]
+  readonly service: readonly string[]
+  readonly node: readonly string[]
+  readonly nodePorts: { readonly tcp: number; readonly udp: number }
+}
+
+/** Makes the pods and starts every stream; NodePorts only where they answer. */
+export async function startStreams(
+  record: ClusterRecord,
+  say: (line: string) => void,
+): Promise<Stream[]> {
+  const names = record.nodes.map(({ name }) => name)
+  const manifests = streamObjects(names).map((object) => stringify(object))
+  await kubectl(record, ['apply', '-f', '-'], manifests.join('---\n'))
+  const wait = ['wait', '--for=condition=Ready', 'pod', '--all', '-n', NAMESPACE]
+  await kubectl(record, [...wait, '--timeout=50s'])
+  const places = await findPlaces(record)
+  const streams = podStreams(record, places)
+  const outside = builtProgram('weir-pod')
+  for (const node of places.node) {
+    const family = node.includes(':') ? 'IPv6' : 'IPv4'
+    const { tcp, udp } = places.nodePorts
+    if ((await runAnyway(outside, ['ask', node, String(tcp)])).code !== 0) {
+      say(`No NodePort over ${family}: left out`)
+      continue
+    }
+    streams.push(outsideStream(`${family} TCP NodePort from outside`, 'tcp', node, tcp))
+    streams.push(outsideStream(`${family} UDP NodePort from outside`, 'udp', node, udp))
+    const name = `${family} TCP NodePort from outside, each a new connection`
+    streams.push(newConnections(name, [outside, 'ask', node, String(tcp)]))
+  }
+  return streams
+}
+
+export async function removeStreams(record: ClusterRecord): Promise<void> {
+  await kubectl(record, ['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--timeout=50s'])
+}
+
+async function findPlaces(record: ClusterRecord): Promise<Places> {
+  const read = async (path: string, ...what: string[]) => {
+    const args = ['get', '-n', NAMESPACE, ...what, '-o', `jsonpath={${path}}`]
+    return (await kubectl(record, args)).split(' ').filter(Boolean)
+  }
+  const [tcp, udp] = await read('.spec.ports[*].nodePort', 'service', 'server')
+  return {
+    near: await read('.status.podIPs[*].ip', 'pod', 'near'),
+    far: await read('.status.podIPs[*].ip', 'pod', 'far'),
+    service: await read('.spec.clusterIPs[*]', 'service', 'server'),
+    node: record.nodes.at(-1)?.addresses ?? [],
+    nodePorts: { tcp: Number(tcp), udp: Number(udp) },
+  }
+}
+
+/** From the client pod, by each way and protocol. */
+function podStreams(record: ClusterRecord, { near, far, service }: Places): Stream[] {
+  const kubectlPath = join(record.bin, 'kubectl')
+  const config = ['--kubeconfig', clusterPaths().kubeconfig]
+  const exec = [kubectlPath, ...config, 'exec', '-i', '-n', NAMESPACE, 'client', '--', '/weir-pod']
+  const ways = [
+    ...near.map((address) => ({ way: 'same node', address })),
+    ...far.map((address) => ({ way: 'across nodes', address })),
+    ...service.map((address) => ({ way: 'Service', address })),
+  ]
+  return ways.flatMap(({ way, address }) => {
+    const family = address.includes(':') ? 'IPv6' : 'IPv4'
+    const protocols = way === 'Service' ? ['tcp', 'udp'] : ['tcp', 'udp', 'ping']
+    const long = protocols.map((protocol) => {
+      const port = protocol === 'ping' ? [] : [String(PORT)]
+      const pace = ['--interval', String(INTERVAL_US)]
+      const command = [...exec, 'stream', protocol, address, ...port, ...pace]
+      return startStream(`${family} ${protocol.toUpperCase()} ${way}`, command)
+    })
+    if (way !== 'Service') return long
+    const name = `${family} TCP Service, each a new connection`
+    return [...long, newConnections(name, [...exec, 'ask', address, String(PORT)])]
+  })
+}
+
+function outsideStream(name: string, protocol: string, host: string, port: number): Stream {
+  const pace = ['--interval', String(INTERVAL_US)]
+  return startStream(name, [
+    builtProgram('weir-pod'),
+    'stream',
+    protocol,
+    host,
+    String(port),
+    ...pace,
+  ])
+}
+
+/** A client that sends until its stdin ends. */
+function startStream(name: string, command: readonly string[]): Stream {
+  const child = start(command)
+  const output = collect(child)
+  return {
+    stop: async () => {
+      child.stdin.end()
+      const { stdout, stderr } = await output
+      const answer = parseAnswer(stdout)
+      if (!answer) return { name, ...NOTHING, error: stderr.trim() || 'no answer' }
+      const { sent, lost, longestGapMs, error } = answer
+      const broken = error ? 1 : 0
+      return { name, sent, lost, broken, longestGapMs, ...(error ? { error } : {}) }
+    },
+  }
+}
+
+const NOTHING = { sent: 0, lost: 0, broken: 1, longestGapMs: 0 }
+
+function parseAnswer(text: string): Answer | undefined {
+  const line = text.trim().split('\n').at(-1) ?? ''
+  return line.startsWith('{') ? (JSON.parse(line) as Answer) : undefined
+}
+
+/** One connection after the other until stopped, each a request and its answer. */
+function newConnections(name: string, command: readonly string[]): Stream {
+  const batch = [...command, '--count', '20']
+  let stopped = false
+  const work = async (): Promise<StreamReport> => {
+    let sent = 0
+    const errors: string[] = []
+    while (!stopped) {
+      const { stdout, stderr, code } = await collect(start(batch))
+      const answers = stdout.trim().split('\n').filter(Boolean)
+      sent += answers.length
+      if (code !== 0) errors.push(answers.at(-1) ?? stderr.trim())
+      await sleep(200)
+    }
+    const error = errors[0]
+    const broken = errors.length
+    return { name, sent, lost: 0, broken, longestGapMs: 0, ...(error ? { error } : {}) }
+  }
+  const report = work()
+  return {
+    stop: () => {
+      stopped = true
+      return report
+    },
+  }
+}
+
+function start([program = '', ...args]: readonly string[]): ChildProcessWithoutNullStreams {
+  return spawn(program, args)
+}
+
+function collect(child: ChildProcessWithoutNullStreams) {
+  const text = { stdout: '', stderr: '' }
+  child.stdout.on('data', (part: Buffer) => {
+    text.stdout += part
+  })
+  child.stderr.on('data', (part: Buffer) => {
+    text.stderr += part
+  })
+  child.stdin.on('error', () => {})
+  return new Promise<typeof text & { code: number }>((resolve) => {
+    child.on('error', ({ message }) => resolve({ stdout: '', stderr: message, code: 1 }))
+    child.on('close', (code) => resolve({ ...text, code: code ?? 137 }))
+  })
+}
+
+/** A table of the reports and whether nothing was lost. Pure. */
+export function describeStreams(reports: readonly StreamReport[]): { text: string; ok: boolean } {
+  const rows = reports.map(({ name, sent, lost, broken, longestGapMs, error = '' }) => {
+    return [name, sent, lost, broken, longestGapMs.toFixed(1), error]
+  })
+  const head = ['stream', 'sent', 'lost', 'broken', 'longest gap, ms', '']
+  const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`)
+  const ok = reports.every(({ sent, lost, broken }) => sent > 0 && lost === 0 && broken === 0)
+  return { text: lines.join('\n'), ok }
+}
