@@ -185,7 +185,7 @@ for (const [index, library] of libraries.entries()) {
     using _again = attach('generic')
   })
 
-  test(`${engine}: an XDP program runs on a frame that arrives on a device, and may lengthen it`, () => {
+  test(`${engine}: an XDP program runs on a frame from a device, and may lengthen it`, () => {
     using object = loadObject(library)
     using stamp = object.program('stamp')
     const data = Uint8Array.from({ length: 60 }, (_, at) => at)

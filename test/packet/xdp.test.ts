@@ -203,7 +203,7 @@ test('a checksum that hardware was to complete is left to tc', () => {
   }
 })
 
-test('a flow that was quiet goes by the stack once in a while, so that its neighbour is used', () => {
+test('a quiet flow goes by the stack once in a while, so that its neighbour is used', () => {
   for (const s of SIDES) {
     world.reset()
     const port = stackPort()

@@ -16,7 +16,7 @@ export const BY_HOST = { sourceMac: MAC.host, destinationMac: MAC.host }
 const VXLAN_OVERHEAD = 50
 export const OVERLAY_MTU = MTU.uplink - VXLAN_OVERHEAD
 
-/** The frame on the uplink; its UDP source port is a hash of the flow. After tc its MACs are free. */
+/** The frame on the uplink; its UDP source port is a hash. tc leaves the MACs to the kernel. */
 export function wrapped(
   s: Side,
   inner: Uint8Array,

@@ -24,6 +24,8 @@ export function flowOf(key: layout.Tuple, more: Partial<layout.Flow>): FlowEntry
     toIfindex: 0,
     lastSeen: process.hrtime()[0],
     serviceId: 0,
+    egressRule: 0,
+    ingressRule: 0,
     flags: 0,
     next: 0,
     destinationMac: MAC.none,
