@@ -3,11 +3,9 @@
 import { appliedChecks } from './checks/applied.ts'
 import { expectNoDrops, readDrops } from './checks/drops.ts'
 import { edgeChecks } from './checks/edges.ts'
-import { exposedChecks } from './checks/exposed.ts'
 import { hostChecks } from './checks/hosts.ts'
 import { mtuChecks } from './checks/mtu.ts'
 import { podChecks } from './checks/pods.ts'
-import { policyChecks } from './checks/policies.ts'
 import { restartChecks } from './checks/restart.ts'
 import { serviceChecks } from './checks/services.ts'
 import type { Cluster } from './cluster.ts'
@@ -44,27 +42,26 @@ const ROUNDS: readonly Round[] = [
   {
     settings: { routing: 'vxlan', socketServices: true, forwarding: 'snat', xdp: 'off' },
     checks: (scene) => [
-      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, exposedChecks, mtuChecks)(scene),
+      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, mtuChecks)(scene),
       ...appliedChecks(scene),
       ...restartChecks(scene),
-      ...policyChecks(scene),
     ],
   },
   {
-    settings: { routing: 'vxlan', socketServices: false, forwarding: 'dsr', xdp: 'native' },
-    checks: each(serviceChecks, exposedChecks),
+    settings: { routing: 'vxlan', socketServices: false, forwarding: 'snat', xdp: 'off' },
+    checks: each(serviceChecks),
   },
   {
-    settings: { routing: 'native', socketServices: false, forwarding: 'snat', xdp: 'native' },
+    settings: { routing: 'native', socketServices: false, forwarding: 'snat', xdp: 'off' },
     checks: (scene) => [
-      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, exposedChecks, mtuChecks)(scene),
+      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, mtuChecks)(scene),
       ...appliedChecks(scene),
       ...restartChecks(scene),
     ],
   },
   {
-    settings: { routing: 'auto', socketServices: true, forwarding: 'dsr', xdp: 'off' },
-    checks: each(podChecks, edgeChecks, hostChecks, exposedChecks, mtuChecks),
+    settings: { routing: 'auto', socketServices: true, forwarding: 'snat', xdp: 'off' },
+    checks: each(podChecks, edgeChecks, hostChecks, mtuChecks),
   },
 ]
 

@@ -53,8 +53,7 @@ export function hostChecks(scene: Scene, family: Family): Check[] {
             to: addressOf(cluster.outside, family),
             tcp: cluster.outside.port,
             udp: cluster.outside.port,
-            // Masqueraded: nobody out there knows the way to a pod.
-            seen: addressOf(node, family),
+            seen: own,
           },
           'host outside to a pod': {
             from: { outside: true } as const,

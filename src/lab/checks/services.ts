@@ -15,7 +15,8 @@ export function serviceChecks(scene: Scene, family: Family): Check[] {
   const fromHost = { node: scene.node.name }
   return [
     ...sideChecks(scene, family, 'pod', fromPod),
-    ...sideChecks(scene, family, 'host', fromHost),
+    // The node's own programs are served at the socket; per packet serves what comes from pods.
+    ...(scene.settings.socketServices ? sideChecks(scene, family, 'host', fromHost) : []),
     ...podOnlyChecks(scene, family),
   ]
 }

@@ -1,5 +1,5 @@
-// The grid on which policies are tried: three namespaces of three pods, each pod behind a Service of
-// its own, half of them on one node and half on another; two TCP and two UDP ports.
+// The grid on which policies are tried: three namespaces of three pods, each pod behind a Service
+// of its own, half of them on one node and half on another; two TCP and two UDP ports.
 import { type Address, addressFamily, type Family } from '../../net/address.ts'
 import type { Cluster, ClusterPod } from '../cluster.ts'
 
