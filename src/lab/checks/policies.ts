@@ -1,6 +1,6 @@
 // Network policies on a grid of pods: for each set of policies, who reaches whom is exactly what
-// the words of the API say, by pod addresses and by Services, over TCP and UDP, both families, on one
-// node and across nodes.
+// the words of the API say, by pod addresses and by Services, over TCP and UDP, both families, on
+// one node and across nodes.
 
 import type { Cluster } from '../cluster.ts'
 import { objectKey } from '../manifests/read.ts'
