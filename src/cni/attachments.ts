@@ -95,8 +95,7 @@ export class Attachments {
       const text = `container ${wanted.containerId} already has interface ${wanted.ifName}`
       throw new CniError(CODE.exists, `Cannot attach: ${text}`)
     }
-    this.#refuseTakenPorts(wanted)
-    const endpoint = this.#allocate(wanted)
+    const endpoint = this.#allocate({ ...wanted, hostPorts: this.#hostPorts(wanted) })
     endpoints.upsert(endpoint)
     const entry = await this.#settled(key)
     if (entry !== LATE && entry?.row === endpoint && entry.status.state === 'done') return endpoint
@@ -174,18 +173,23 @@ export class Attachments {
     return `${this.#options.waitMs} ms`
   }
 
-  /** A host port is free as soon as its holder's row is gone: frontends follow the rows. */
-  #refuseTakenPorts(wanted: Wanted): void {
-    if (wanted.hostPorts.length === 0) return
+  /**
+   * The wanted ones less those of the same container's first interface: Multus sends all to each.
+   * Refuses what another has. A port is free as soon as its holder's row is gone: frontends follow
+   * the rows.
+   */
+  #hostPorts(wanted: Wanted): readonly HostPort[] {
+    let ports = wanted.hostPorts
+    if (ports.length === 0) return ports
     for (const holder of this.#options.endpoints.rows()) {
       for (const held of holder.hostPorts) {
-        const port = wanted.hostPorts.find((each) => hostPortsClash(each, held))
+        const port = ports.find((each) => hostPortsClash(each, held))
         if (!port) continue
-        const owner = `${nameOf(holder)} has ${formatHostPort(held)}`
-        const text = `host port ${formatHostPort(port)} is taken: ${owner}`
-        throw new CniError(CODE.tryAgain, `Cannot attach ${nameOf(wanted)}: ${text}`)
+        if (holder.containerId !== wanted.containerId) throw portIsTaken(wanted, port, holder)
+        ports = ports.filter((each) => each !== port)
       }
     }
+    return ports
   }
 
   /** A new row with everything it holds, on disk before anything acts on it. All or nothing. */
@@ -228,6 +232,12 @@ export class Attachments {
     this.#ids.delete(BigInt(id))
     this.#hostIfNames.delete(name)
   }
+}
+
+function portIsTaken(wanted: Wanted, port: HostPort, holder: Endpoint): CniError {
+  const held = holder.hostPorts.filter((each) => hostPortsClash(each, port)).map(formatHostPort)
+  const text = `host port ${formatHostPort(port)} is taken: ${nameOf(holder)} has ${held}`
+  return new CniError(CODE.tryAgain, `Cannot attach ${nameOf(wanted)}: ${text}`)
 }
 
 /** "pod shop/web", or the attachment where the caller names no pod. */

@@ -4,6 +4,7 @@
 import { type Address, addressFamily } from '../net/address.ts'
 import { gatewayOf, hostPrefix, type Prefix, prefixFamily } from '../net/prefix.ts'
 import type { Endpoint } from '../tables/intent.ts'
+import { isSecondary } from '../tables/tables.ts'
 import { atLeast, type Version } from './versions.ts'
 import type { Dns } from './wishes.ts'
 
@@ -34,7 +35,7 @@ function formatModern(version: Version, { endpoint, podCidrs, dns }: ResultParts
       address: hostPrefix(address),
       gateway: gatewayFor(address, podCidrs),
     })),
-    routes: addresses.map((address) => defaultRoute(address, podCidrs)),
+    routes: defaultRoutes(endpoint, addresses, podCidrs),
     ...withDns(dns),
   }
 }
@@ -45,7 +46,7 @@ function formatOld(version: Version, { endpoint, podCidrs, dns }: ResultParts): 
     {
       ip: hostPrefix(address),
       gateway: gatewayFor(address, podCidrs),
-      routes: [defaultRoute(address, podCidrs)],
+      routes: defaultRoutes(endpoint, [address], podCidrs),
     },
   ])
   return { cniVersion: version, ...Object.fromEntries(families), ...withDns(dns) }
@@ -55,9 +56,17 @@ function withDns(dns: Dns): object {
   return Object.keys(dns).length > 0 ? { dns } : {}
 }
 
-function defaultRoute(address: Address, podCidrs: readonly Prefix[]): object {
-  const dst = addressFamily(address) === 4 ? '0.0.0.0/0' : '::/0'
-  return { dst, gw: gatewayFor(address, podCidrs) }
+/** A second interface has none that count for the pod. */
+function defaultRoutes(
+  endpoint: Endpoint,
+  addresses: readonly Address[],
+  podCidrs: readonly Prefix[],
+): object[] {
+  if (isSecondary(endpoint)) return []
+  return addresses.map((address) => {
+    const dst = addressFamily(address) === 4 ? '0.0.0.0/0' : '::/0'
+    return { dst, gw: gatewayFor(address, podCidrs) }
+  })
 }
 
 /**

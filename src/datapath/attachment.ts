@@ -2,16 +2,18 @@
 // so that a packet in flight never meets half a pod. Pure: they are sent by endpoints.ts, many at
 // once.
 import type { Program } from '../libbpf/program.ts'
-import { addressFamily } from '../net/address.ts'
+import { addressFamily, type Family } from '../net/address.ts'
 import { hostPrefix } from '../net/prefix.ts'
 import { addAddressRequest } from '../netlink/addresses.ts'
 import { setLinkRequests } from '../netlink/links.ts'
 import type { Request } from '../netlink/message.ts'
 import { replaceNeighbourRequest } from '../netlink/neighbours.ts'
 import { ROUTE_PROTOCOLS, replaceRouteRequest } from '../netlink/routes.ts'
+import type { Rule } from '../netlink/rules.ts'
 import { replaceTokenBucketRequest } from '../netlink/token-bucket.ts'
 import { addClsactRequest, replaceBpfFilterRequest } from '../netlink/traffic-control.ts'
 import type { Endpoint } from '../tables/intent.ts'
+import { isSecondary } from '../tables/tables.ts'
 import type { Gateways } from './gateway.ts'
 import * as layout from './layout.gen.ts'
 import { ROUTE_PROTOCOL } from './node-routes.ts'
@@ -28,6 +30,10 @@ export interface PodPrograms {
 const LOOPBACK_IFINDEX = 1
 /** Above 1024, the metric that the kernel gives IPv6 routes without one. */
 const SECONDARY_METRIC = 2000
+/** Plus the endpoint's id. */
+const SECONDARY_TABLE = 100_000
+/** Before the main table. */
+const SECONDARY_PRIORITY = 20_000
 
 /** The entry of map `endpoints` under each of the row's addresses. */
 export function endpointEntry(row: Endpoint, ifindex: number): layout.Endpoint {
@@ -36,21 +42,36 @@ export function endpointEntry(row: Endpoint, ifindex: number): layout.Endpoint {
   return { ifindex, id, mac, hostMac, flags, mtu }
 }
 
+export interface PodSettings {
+  readonly gateways: Gateways
+  /** Families whose default route is another interface's by now: somebody's wish. */
+  readonly takenDefaults: readonly Family[]
+}
+
 /** Inside the pod: `lo`, the addresses, the interface up, the way to the gateway and by it. */
-export function podRequests(row: Endpoint, ifindex: number, gateways: Gateways): Request[] {
+export function podRequests(
+  row: Endpoint,
+  ifindex: number,
+  { gateways, takenDefaults }: PodSettings,
+): Request[] {
   const addresses = row.addresses.map((address) =>
     addAddressRequest({ ifindex, address, noDad: true }),
   )
   const routes = row.addresses.flatMap((address) => {
-    const gateway = gateways[addressFamily(address)]
+    const family = addressFamily(address)
+    const gateway = gateways[family]
     if (!gateway) return []
-    // A second interface (Multus) has its routes behind those of eth0, not in their place.
-    const metric = row.ifName === 'eth0' ? {} : { metric: SECONDARY_METRIC + ifindex }
-    const shared = { ifindex, protocol: ROUTE_PROTOCOLS.boot, ...metric }
-    return [
-      replaceRouteRequest({ prefix: hostPrefix(gateway), ...shared }),
-      replaceRouteRequest({ prefix: 'default', gateway, ...shared }),
-    ]
+    const shared = { ifindex, protocol: ROUTE_PROTOCOLS.boot }
+    const toGateway = { prefix: hostPrefix(gateway), ...shared }
+    const byDefault = { prefix: 'default', gateway, ...shared } as const
+    if (isSecondary(row)) {
+      const table = secondaryTable(row)
+      const behind = { ...toGateway, metric: SECONDARY_METRIC + ifindex }
+      const own = [toGateway, byDefault].map((route) => ({ ...route, table }))
+      return [behind, ...own].map(replaceRouteRequest)
+    }
+    const taken = takenDefaults.includes(family)
+    return [toGateway, ...(taken ? [] : [byDefault])].map(replaceRouteRequest)
   })
   const { egress } = shapingOf(row)
   return [
@@ -60,6 +81,27 @@ export function podRequests(row: Endpoint, ifindex: number, gateways: Gateways):
     ...setLinkRequests(ifindex, { mtu: row.mtu, up: true }),
     ...routes,
   ]
+}
+
+/** Table of the routes by which a second interface answers. */
+export function secondaryTable({ id }: Endpoint): number {
+  return SECONDARY_TABLE + id
+}
+
+/**
+ * What its own addresses send, and who is bound to it, leaves by a second interface; the rest of
+ * the pod knows nothing of it.
+ */
+export function secondaryRules(row: Endpoint): Rule[] {
+  if (!isSecondary(row)) return []
+  const place = { table: secondaryTable(row), priority: SECONDARY_PRIORITY }
+  return row.addresses.flatMap((from) => {
+    const family = addressFamily(from)
+    return [
+      { family, from, ...place },
+      { family, outName: row.ifName, ...place },
+    ]
+  })
 }
 
 /** On the node: the programs, then the link, then the way to the pod. */

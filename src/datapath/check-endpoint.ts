@@ -5,10 +5,18 @@ import { hostPrefix } from '../net/prefix.ts'
 import { listAddresses } from '../netlink/addresses.ts'
 import { linkByName, type NetworkLink } from '../netlink/links.ts'
 import { Netlink } from '../netlink/netlink.ts'
-import { listRoutes, MAIN_TABLE } from '../netlink/routes.ts'
+import { defaultsOfOthers, listRoutes, MAIN_TABLE } from '../netlink/routes.ts'
+import { listRules, sameRule } from '../netlink/rules.ts'
 import { listBpfFilters } from '../netlink/traffic-control.ts'
 import type { Endpoint } from '../tables/intent.ts'
-import { endpointEntry, FILTER, type PodPrograms } from './attachment.ts'
+import { isSecondary } from '../tables/tables.ts'
+import {
+  endpointEntry,
+  FILTER,
+  type PodPrograms,
+  secondaryRules,
+  secondaryTable,
+} from './attachment.ts'
 import type { EndpointMap } from './endpoints.ts'
 import { sameFields } from './entry-map.ts'
 import type { Gateways } from './gateway.ts'
@@ -78,21 +86,44 @@ function podProblems(row: Endpoint, host: NetworkLink, context: CheckContext): s
     const bucket = { wanted: shapingOf(row).egress, where: `what leaves by ${row.ifName}` }
     problems.push(...bucketProblems(netlink, inside.ifindex, bucket))
     const held = listAddresses(netlink, inside.ifindex).map(({ address }) => address)
-    const routes = listRoutes(netlink, { table: MAIN_TABLE, ifindex: inside.ifindex })
     for (const address of row.addresses) {
       if (!held.includes(address)) problems.push(`${row.ifName} has lost address ${address}`)
-      const family = addressFamily(address)
-      const gateway = context.gateways[family]
-      const byDefault = family === 4 ? '0.0.0.0/0' : '::/0'
-      if (gateway && !routes.some((r) => r.prefix === byDefault && r.gateway === gateway)) {
-        problems.push(`the pod has no default route via ${gateway}`)
-      }
-      if (gateway && !routes.some(({ prefix }) => prefix === hostPrefix(gateway))) {
-        problems.push(`the pod has no route to its gateway ${gateway}`)
-      }
     }
-    return problems
+    return [
+      ...problems,
+      ...routeProblems(row, inside.ifindex, { netlink, gateways: context.gateways }),
+    ]
   } finally {
     netlink.close()
   }
+}
+
+/** The ways out of the pod, in the main table or in one that the interface's own rules lead to. */
+function routeProblems(
+  row: Endpoint,
+  ifindex: number,
+  { netlink, gateways }: Pick<CheckContext, 'netlink' | 'gateways'>,
+): string[] {
+  const table = isSecondary(row) ? secondaryTable(row) : MAIN_TABLE
+  const routes = listRoutes(netlink, { table, ifindex })
+  const taken = isSecondary(row) ? [] : defaultsOfOthers(netlink, ifindex)
+  const problems: string[] = []
+  for (const family of row.addresses.map(addressFamily)) {
+    const gateway = gateways[family]
+    if (!gateway) continue
+    const byDefault = family === 4 ? '0.0.0.0/0' : '::/0'
+    const isThere = routes.some((r) => r.prefix === byDefault && r.gateway === gateway)
+    if (!isThere && !taken.includes(family)) {
+      problems.push(`the pod has no default route via ${gateway}`)
+    }
+    if (!routes.some(({ prefix }) => prefix === hostPrefix(gateway))) {
+      problems.push(`the pod has no route to its gateway ${gateway}`)
+    }
+    const rules = secondaryRules(row).filter((rule) => rule.family === family)
+    const held = rules.length > 0 ? listRules(netlink, family) : []
+    if (rules.some((rule) => !held.some((each) => sameRule(each, rule)))) {
+      problems.push(`the pod has lost the IPv${family} rules of ${row.ifName}`)
+    }
+  }
+  return problems
 }

@@ -2,18 +2,27 @@
 // the programs, the host routes, and map `endpoints`. A batch goes through its stages together,
 // one netlink transaction a stage, so that thirty pods cost little more than one.
 
+import { existsSync } from 'node:fs'
 import type { Library } from '../libbpf/library.ts'
 import type { Address } from '../net/address.ts'
 import { deleteLinks } from '../netlink/link-group.ts'
 import { createVeth, deleteLink, linkByName, listLinks } from '../netlink/links.ts'
 import type { Request } from '../netlink/message.ts'
 import { Netlink } from '../netlink/netlink.ts'
+import { defaultsOfOthers } from '../netlink/routes.ts'
+import { addRules, deleteRules } from '../netlink/rules.ts'
 import { writeSysctl } from '../netlink/sysctl.ts'
 import type { Failures, Operations } from '../state/reconciler.ts'
 import type { ActualEndpoint } from '../tables/actual.ts'
 import type { Endpoint } from '../tables/intent.ts'
-import { endpointKey } from '../tables/tables.ts'
-import { endpointEntry, hostRequests, type PodPrograms, podRequests } from './attachment.ts'
+import { endpointKey, isSecondary } from '../tables/tables.ts'
+import {
+  endpointEntry,
+  hostRequests,
+  type PodPrograms,
+  podRequests,
+  secondaryRules,
+} from './attachment.ts'
 import { type EntryMap, writeChanged } from './entry-map.ts'
 import type { Gateways } from './gateway.ts'
 import type * as layout from './layout.gen.ts'
@@ -74,6 +83,7 @@ export class Endpoints implements Operations<Endpoint> {
     this.#deleteEntries(rows)
     const works: Work[] = rows.map((row) => ({ row, created: false }))
     this.#findVeths(works)
+    for (const { row } of works) if (isSecondary(row)) this.#deleteRules(row)
     this.#deleteVeths(works)
     return failuresOf(works)
   }
@@ -122,7 +132,9 @@ export class Endpoints implements Operations<Endpoint> {
         this.#replaceVeth(work)
         return
       }
-      const requests = podRequests(row, inside.ifindex, this.#options.gateways)
+      const takenDefaults = work.created ? [] : defaultsOfOthers(netlink, inside.ifindex)
+      const { gateways } = this.#options
+      const requests = podRequests(row, inside.ifindex, { gateways, takenDefaults })
       const errors = netlink.transact(requests)
       // A namespace made without IPv6 refuses our addresses: that is repaired, once.
       if (errors.some((error) => error?.code === 'EACCES')) {
@@ -130,6 +142,7 @@ export class Endpoints implements Operations<Endpoint> {
         writeSysctl(this.#options.library, path, '0', row.netns)
         netlink.run(...requests)
       } else throwFirst(errors)
+      addRules(netlink, secondaryRules(row))
     } finally {
       netlink.close()
     }
@@ -191,6 +204,17 @@ export class Endpoints implements Operations<Endpoint> {
     )
     map.deleteMany(keys)
     if (keys.length > 0) bumpEpoch()
+  }
+
+  /** The pod may live on without this interface, or be gone with its namespace. */
+  #deleteRules(row: Endpoint): void {
+    if (!existsSync(row.netns)) return
+    try {
+      using netlink = Netlink.open(this.#options.library, row.netns)
+      deleteRules(netlink, secondaryRules(row))
+    } catch {
+      // What is at the path is no namespace any more, or is going: nothing is left to take away.
+    }
   }
 
   #deleteVeths(works: readonly Work[]): void {

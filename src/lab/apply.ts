@@ -1,7 +1,6 @@
 // Makes a lab's pods and Services equal to what has been applied. Surplus pods leave the slices
 // before they are removed; each step is recorded, so that a crash in between loses no pod.
 import { addressFamily } from '../net/address.ts'
-import { capabilitiesOf } from './cni.ts'
 import { Notes } from './manifests/notes.ts'
 import { type PlannedPod, planPods, WORKLOADS } from './manifests/plan.ts'
 import { type KubeObject, objectKey } from './manifests/read.ts'
@@ -9,7 +8,7 @@ import { aimedPorts, type PlannedService, planServices } from './manifests/servi
 import { mergeObjects, readApplied, withoutObjects, writeApplied } from './objects.ts'
 import { createPod, removePod, restartServer } from './pods.ts'
 import { isAlive } from './processes.ts'
-import { AS_WRITTEN, publish } from './publish.ts'
+import { publish } from './publish.ts'
 import { type LabRecord, type PodRecord, podKey, readRecord, writeRecord } from './record.ts'
 import { SERVICE_CIDRS } from './spec.ts'
 
@@ -20,7 +19,7 @@ export interface Applied {
   readonly notes: readonly string[]
 }
 
-const UNDERSTOOD = new Set([...WORKLOADS, ...AS_WRITTEN, 'Service', 'Namespace'])
+const UNDERSTOOD = new Set([...WORKLOADS, 'Service', 'Namespace', 'EndpointSlice'])
 /** Pods plumbed at once; a runtime does about as many. */
 const CONCURRENCY = 4
 
@@ -98,9 +97,7 @@ function isSamePod(pod: PodRecord, plan: PlannedPod | undefined): boolean {
     plan !== undefined &&
     plan.owner === pod.owner &&
     plan.node === pod.node &&
-    plan.hostNetwork === pod.hostNetwork &&
-    // The runtime says these once, at ADD.
-    JSON.stringify(capabilitiesOf(plan)) === JSON.stringify(capabilitiesOf(pod))
+    plan.hostNetwork === pod.hostNetwork
   )
 }
 

@@ -28,11 +28,7 @@ export interface ClusterService {
   readonly namespace: string
   readonly name: string
   readonly clusterIps: readonly Address[]
-  readonly ports: readonly {
-    readonly port: number
-    readonly protocol: 'TCP' | 'UDP'
-    readonly nodePort?: number
-  }[]
+  readonly ports: readonly { readonly port: number; readonly protocol: 'TCP' | 'UDP' }[]
   /** Pods that serve it, by name. */
   readonly backends: readonly string[]
 }

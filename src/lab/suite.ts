@@ -40,7 +40,16 @@ const each =
 
 const ROUNDS: readonly Round[] = [
   {
-    settings: { routing: 'vxlan', socketServices: true, forwarding: 'snat', xdp: 'off' },
+    settings: { routing: 'vxlan', socketServices: true },
+    checks: (scene) => [
+      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, mtuChecks)(scene),
+      ...appliedChecks(scene),
+      ...restartChecks(scene),
+    ],
+  },
+  { settings: { routing: 'vxlan', socketServices: false }, checks: each(serviceChecks) },
+  {
+    settings: { routing: 'native', socketServices: false },
     checks: (scene) => [
       ...each(podChecks, edgeChecks, hostChecks, serviceChecks, mtuChecks)(scene),
       ...appliedChecks(scene),
@@ -48,19 +57,7 @@ const ROUNDS: readonly Round[] = [
     ],
   },
   {
-    settings: { routing: 'vxlan', socketServices: false, forwarding: 'snat', xdp: 'off' },
-    checks: each(serviceChecks),
-  },
-  {
-    settings: { routing: 'native', socketServices: false, forwarding: 'snat', xdp: 'off' },
-    checks: (scene) => [
-      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, mtuChecks)(scene),
-      ...appliedChecks(scene),
-      ...restartChecks(scene),
-    ],
-  },
-  {
-    settings: { routing: 'auto', socketServices: true, forwarding: 'snat', xdp: 'off' },
+    settings: { routing: 'auto', socketServices: true },
     checks: each(podChecks, edgeChecks, hostChecks, mtuChecks),
   },
 ]

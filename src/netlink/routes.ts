@@ -145,6 +145,16 @@ export function listRoutes(netlink: Netlink, filter: RouteFilter = {}): ListedRo
     .filter(({ table }) => filter.table === undefined || table === filter.table)
 }
 
+/** Families whose default route in the main table leaves by another interface than this one. */
+export function defaultsOfOthers(netlink: Netlink, ifindex: number): Family[] {
+  const families: readonly Family[] = [4, 6]
+  return families.filter((family) =>
+    listRoutes(netlink, { family, table: MAIN_TABLE }).some(
+      (route) => prefixLength(route.prefix) === 0 && route.ifindex !== ifindex,
+    ),
+  )
+}
+
 function dumpRoutes(netlink: Netlink, list: Request): Message[] {
   try {
     return netlink.dump(list)

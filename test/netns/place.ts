@@ -1,10 +1,14 @@
 // Where traffic comes from and goes to: a node's namespace or a pod's, with weir-pod run in it.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { run, type Scene } from './scene.ts'
 
 const WEIR_POD = join(resolve(import.meta.dirname, '../..'), 'native/out/weir-pod')
+
+const BLAST = join(import.meta.dirname, 'blast.ts')
 
 export interface Stream {
   readonly sent: number
@@ -72,9 +76,32 @@ export class Place {
     }
   }
 
-  #spawn(args: readonly string[]): ChildProcess {
+  /** Counts what comes to a port; the answered function tells the bytes so far. */
+  async receive(port: number): Promise<() => Promise<number>> {
+    const child = this.#spawn([BLAST, 'receive', String(port)], process.execPath)
+    this.#scene.defer(() => void child.kill('SIGKILL'))
+    const said = createInterface({ input: child.stdout as Readable })[Symbol.asyncIterator]()
+    await said.next()
+    return async () => {
+      child.stdin?.write('\n')
+      return Number((await said.next()).value)
+    }
+  }
+
+  /** Sends all that it can until the answered function is called. */
+  blast(protocol: 'tcp' | 'udp', address: string, port: number): () => Promise<void> {
+    const child = this.#spawn([BLAST, 'send', protocol, address, String(port)], process.execPath)
+    this.#scene.defer(() => void child.kill('SIGKILL'))
+    const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+    return () => {
+      child.stdin?.end()
+      return ended
+    }
+  }
+
+  #spawn(args: readonly string[], program = WEIR_POD): ChildProcess {
     const stdio = ['pipe', 'pipe', 'inherit'] as const
-    return spawn('ip', ['netns', 'exec', this.netns, WEIR_POD, ...args], { stdio: [...stdio] })
+    return spawn('ip', ['netns', 'exec', this.netns, program, ...args], { stdio: [...stdio] })
   }
 }
 

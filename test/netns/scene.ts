@@ -53,4 +53,9 @@ export class Scene {
   ip(netns: string, ...args: readonly string[]): string {
     return run('ip', '-n', netns, ...args)
   }
+
+  /** Its traffic control. */
+  tc(netns: string, ...args: readonly string[]): string {
+    return run('tc', '-n', netns, ...args)
+  }
 }

@@ -152,15 +152,15 @@ export class TestNode {
   }
 
   /** A namespace that is attached as a pod. Throws what CNI answered when it failed. */
-  async addPod(id: string): Promise<TestPod> {
+  async addPod(id: string, runtimeConfig: object = {}): Promise<TestPod> {
     const netns = this.#scene.netns()
-    const { code, message, ips } = await this.add(id, netns)
+    const { code, message, ips } = await this.add(id, netns, runtimeConfig)
     if (code !== 0) throw new Error(message)
     return new TestPod(this.#scene, { netns, id, addresses: ips })
   }
 
-  add(id: string, netns: string): Promise<CniAnswer> {
-    return this.#cni('ADD', id, `/run/netns/${netns}`)
+  add(id: string, netns: string, runtimeConfig: object = {}): Promise<CniAnswer> {
+    return this.#cni('ADD', id, `/run/netns/${netns}`, { runtimeConfig })
   }
 
   delete(id: string, netns = ''): Promise<CniAnswer> {
@@ -230,7 +230,7 @@ export class TestNode {
     }
   }
 
-  async #cni(verb: string, id: string, netns: string): Promise<CniAnswer> {
+  async #cni(verb: string, id: string, netns: string, more = {}): Promise<CniAnswer> {
     const headers = {
       'x-cni-command': verb,
       'x-cni-containerid': id,
@@ -239,7 +239,8 @@ export class TestNode {
       'x-cni-path': '/opt/cni/bin',
       'x-cni-args': `K8S_POD_NAMESPACE=default;K8S_POD_NAME=${id}`,
     }
-    const config = JSON.stringify({ cniVersion: '1.1.0', name: 'weir', type: 'weir-cni' })
+    const network = { cniVersion: '1.1.0', name: 'weir', type: 'weir-cni' }
+    const config = JSON.stringify({ ...network, ...more })
     const text = await this.#http('POST', '/v1/cni', headers, config)
     const answer = (text ? JSON.parse(text) : {}) as {
       code?: number

@@ -20,14 +20,13 @@ export class NoWatchListError extends Error {
 export class Manner {
   readonly #kind: string
   readonly #log: Pick<Logger, 'info'>
-  #encoding: Encoding
+  #encoding: Encoding = 'protobuf'
   #inPages = false
   #garbledInARow = 0
 
-  constructor(kind: string, log: Pick<Logger, 'info'>, encoding: Encoding = 'protobuf') {
+  constructor(kind: string, log: Pick<Logger, 'info'>) {
     this.#kind = kind
     this.#log = log
-    this.#encoding = encoding
   }
 
   get encoding(): Encoding {

@@ -18,9 +18,7 @@ export interface KubeObject {
 }
 
 const MANIFEST = /\.(ya?ml|json)$/
-const CLUSTER_SCOPED = new Set([
-  ...['Namespace', 'Node', 'ClusterRole', 'ClusterRoleBinding', 'ClusterNetworkPolicy'],
-])
+const CLUSTER_SCOPED = new Set(['Namespace', 'Node', 'ClusterRole', 'ClusterRoleBinding'])
 
 /** "Deployment default/web". */
 export function objectKey({

@@ -108,6 +108,21 @@ test('of two ADDs at once for one host port one has it, and its DEL frees it', a
   assert.deepEqual([(await del).exitCode, (await next).exitCode], [0, 0])
 })
 
+test("a container's second interface leaves the host ports to its first", async () => {
+  await using scene = new Scene()
+  const ports = (...numbers: number[]) => ({
+    portMappings: numbers.map((port) => ({ hostPort: port, containerPort: port })),
+  })
+  await add(scene, ports(80))
+  const config = { runtimeConfig: ports(80, 81) }
+  const { exitCode } = await scene.call('ADD', { ifName: 'net1', config })
+  assert.equal(exitCode, 0)
+  assert.deepEqual(
+    scene.kernel.get('c1/net1')?.hostPorts.map(({ hostPort }) => hostPort),
+    [81],
+  )
+})
+
 test('bandwidth in the case of either runtime; the burst of containerd is none', async () => {
   const cases: [object, object | undefined][] = [
     [
