@@ -4,6 +4,7 @@
  *   weir-pod serve --name N --node N [--tcp PORT]... [--udp PORT]...
  *   weir-pod ask HOST PORT [--udp [--unconnected]] [--count N] [--size BYTES]
  *                      [--source ADDRESS] [--source-port P]
+ *   weir-pod probe tcp|udp/ADDRESS/PORT...                       all at once
  *   weir-pod transfer HOST PORT --size BYTES
  *   weir-pod ping HOST [--count N] [--size BYTES] [--df] [--ttl N]
  *   weir-pod stream tcp|udp|ping HOST [PORT] [--interval US]     until stdin ends
@@ -56,7 +57,7 @@ static const struct option long_options[] = {
 
 static int usage(void)
 {
-	fputs("usage: weir-pod serve|ask|transfer|ping|stream|mtu|fetch ... (see "
+	fputs("usage: weir-pod serve|ask|probe|transfer|ping|stream|mtu|fetch ... (see "
 	      "native/lab/README.md)\n",
 	      stderr);
 	return 2;
@@ -145,6 +146,8 @@ int main(int argc, char **argv)
 		return usage();
 	if (!strcmp(mode, "mtu"))
 		return look_mtu(argv[0]);
+	if (!strcmp(mode, "probe"))
+		return probe(&options, argc, argv);
 	options.host = argv[0];
 	options.port = argc > 1 ? argv[1] : "0";
 	if (!strcmp(mode, "ask"))

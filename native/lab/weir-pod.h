@@ -34,6 +34,7 @@ struct options {
 
 int serve(const struct options *options);
 int ask(const struct options *options);
+int probe(const struct options *options, int count, char **targets);
 int transfer(const struct options *options);
 int ping(const struct options *options);
 int stream(const char *kind, const struct options *options);

@@ -8,6 +8,7 @@ import { down } from '../lab/down.ts'
 import { type KubeObject, readText } from '../lab/manifests/read.ts'
 import { builtProgram, netnsPath } from '../lab/paths.ts'
 import { type LabRecord, type PodRecord, readRecord } from '../lab/record.ts'
+import { DEFAULT_SETTINGS } from '../lab/spec.ts'
 import { up } from '../lab/up.ts'
 import { type Path, type Place, startServer } from './load.ts'
 
@@ -31,7 +32,8 @@ export async function buildBenchLab(
 ): Promise<BenchLab> {
   const name = `weir-bench-${routing}`
   await down(name)
-  await up({ name, nodes: 2, ipv4: true, ipv6: true, offLink: [] }, { routing, socketServices })
+  const settings = { ...DEFAULT_SETTINGS, routing, socketServices }
+  await up({ name, nodes: 2, ipv4: true, ipv6: true, offLink: [] }, settings)
   const servers: ChildProcess[] = []
   const close = async () => {
     for (const server of servers) server.kill('SIGKILL')

@@ -2,8 +2,10 @@
 // it goes to.
 import type { Table } from '../state/table.ts'
 import type { Tables } from '../tables/tables.ts'
+import { clusterNetworkPolicyRow } from './cluster-policy-objects.ts'
 import type { Converted } from './metadata.ts'
 import { namespaceRow, nodeRow, podRow } from './objects.ts'
+import { networkPolicyRow } from './policy-objects.ts'
 import { endpointSliceRow, serviceRow } from './service-objects.ts'
 
 export interface Kind {
@@ -29,6 +31,18 @@ export const KINDS: readonly Kind[] = [
   kind('v1', 'Pod', podRow, (tables) => tables.pods),
   kind('v1', 'Service', serviceRow, (tables) => tables.services),
   kind('discovery.k8s.io/v1', 'EndpointSlice', endpointSliceRow, (tables) => tables.endpointSlices),
+  kind(
+    'networking.k8s.io/v1',
+    'NetworkPolicy',
+    networkPolicyRow,
+    (tables) => tables.networkPolicies,
+  ),
+  kind(
+    'policy.networking.k8s.io/v1alpha2',
+    'ClusterNetworkPolicy',
+    clusterNetworkPolicyRow,
+    (tables) => tables.clusterNetworkPolicies,
+  ),
 ]
 
 export function findKind(apiVersion: string, name: string): Kind | undefined {

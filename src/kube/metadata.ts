@@ -9,7 +9,7 @@ export interface Converted<Row> {
   readonly notes?: readonly string[]
 }
 
-const CLUSTER_SCOPED = new Set(['Node', 'Namespace', 'ServiceCIDR'])
+const CLUSTER_SCOPED = new Set(['Node', 'Namespace', 'ServiceCIDR', 'ClusterNetworkPolicy'])
 
 export function isClusterScoped(kind: string): boolean {
   return CLUSTER_SCOPED.has(kind)

@@ -49,6 +49,8 @@ export function launchAgent(
     'cgroup-root': node.cgroup,
     routing: settings.routing,
     'socket-services': String(settings.socketServices),
+    forwarding: settings.forwarding,
+    xdp: settings.xdp,
     http: `${AGENT_HTTP.host}:${AGENT_HTTP.port}`,
     object: join(projectRoot(), 'bpf', 'out', 'weir.bpf.o'),
   }

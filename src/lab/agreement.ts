@@ -2,11 +2,11 @@
 // and the way to each node. Checks before that would test the watch and not the datapath.
 import { type Address, addressFamily, formatAddressPort, parseAddress } from '../net/address.ts'
 import { askAgent } from './agent-api.ts'
-import { type KubeObject, listOf } from './manifests/read.ts'
+import { type Fields, type KubeObject, listOf } from './manifests/read.ts'
 import { type PlannedService, planSlices } from './manifests/services.ts'
 import { readApplied } from './objects.ts'
 import { isAlive, waitUntil } from './processes.ts'
-import type { LabRecord } from './record.ts'
+import type { LabRecord, NodeRecord } from './record.ts'
 
 const TIMEOUT_MS = 20_000
 
@@ -26,7 +26,7 @@ export async function waitUntilAgreed(lab: LabRecord): Promise<void> {
     let disagreement = ''
     const agreed = await waitUntil(
       async () => {
-        disagreement = await disagreementOf(node.socket, lab, wanted).catch(
+        disagreement = await disagreementOf(node, lab, wanted).catch(
           (error: Error) => error.message,
         )
         return disagreement === ''
@@ -45,11 +45,14 @@ interface WantedBackend {
   readonly port: number
 }
 
-/** Backends by frontend ("10.96.0.11:80/TCP"), each list sorted. */
+/**
+ * Backends by frontend ("10.96.0.11:80/TCP"), each list sorted; of the cluster addresses, for the
+ * others have the same backends. What differs from node to node is the agents' own to judge.
+ */
 function wantedFrontends(lab: LabRecord): Map<string, string> {
   const { services, objects } = readApplied(lab.name)
   const frontends = new Map<string, string>()
-  for (const service of services) {
+  for (const service of services.filter(({ passed }) => !isLocal(passed))) {
     const backends = [...plannedBackends(service, lab), ...writtenBackends(service, objects)]
     for (const address of service.clusterIps) {
       for (const { name, port, protocol } of service.ports) {
@@ -62,6 +65,23 @@ function wantedFrontends(lab: LabRecord): Map<string, string> {
     }
   }
   return frontends
+}
+
+function isLocal(passed: Fields): boolean {
+  return passed['internalTrafficPolicy'] === 'Local'
+}
+
+/** Node ports that a node must have: "192.168.60.11:30000/TCP". */
+function nodePortFrontends(lab: LabRecord, { addresses }: NodeRecord): string[] {
+  return readApplied(lab.name).services.flatMap(({ families, ports }) =>
+    ports
+      .filter(({ nodePort }) => nodePort !== undefined)
+      .flatMap(({ nodePort, protocol }) =>
+        addresses
+          .filter((address) => families.includes(addressFamily(address)))
+          .map((address) => `${formatAddressPort(address, nodePort ?? 0)}/${protocol}`),
+      ),
+  )
 }
 
 function plannedBackends(service: PlannedService, lab: LabRecord): WantedBackend[] {
@@ -97,21 +117,27 @@ function writtenBackends(
     )
 }
 
+type FrontendView = View & {
+  readonly frontend: string
+  readonly actual: readonly string[]
+}
+
 async function disagreementOf(
-  socket: string,
+  node: NodeRecord,
   lab: LabRecord,
   wanted: ReadonlyMap<string, string>,
 ): Promise<string> {
-  type Frontend = View & { readonly frontend: string; readonly actual: readonly string[] }
-  const services = (await askAgent(socket, '/v1/services')) as Frontend[]
+  const services = (await askAgent(node.socket, '/v1/services')) as FrontendView[]
   const found = new Map(services.map((row) => [row.frontend, [...row.actual].sort().join(' ')]))
   for (const [key, backends] of wanted) {
     const has = found.get(key)
     if (has !== backends) return `frontend ${key} has "${has ?? 'no entry'}", wanted "${backends}"`
   }
-  const extra = [...found.keys()].find((key) => !wanted.has(key))
-  if (extra) return `frontend ${extra} is there and not wanted`
-  const nodes = (await askAgent(socket, '/v1/nodes')) as (View & { readonly name: string })[]
+  const missing = nodePortFrontends(lab, node).find((key) => !found.has(key))
+  if (missing) return `frontend ${missing} is not there`
+  const drifting = services.find(({ drift }) => drift !== 'ok')
+  if (drifting) return `frontend ${drifting.frontend} is ${drifting.drift}`
+  const nodes = (await askAgent(node.socket, '/v1/nodes')) as (View & { readonly name: string })[]
   for (const { name } of lab.nodes) {
     const view = nodes.find((row) => row.name === name)
     if (view?.drift !== 'ok') {

@@ -1,6 +1,7 @@
 // Makes a lab's pods and Services equal to what has been applied. Surplus pods leave the slices
 // before they are removed; each step is recorded, so that a crash in between loses no pod.
 import { addressFamily } from '../net/address.ts'
+import { capabilitiesOf } from './cni.ts'
 import { Notes } from './manifests/notes.ts'
 import { type PlannedPod, planPods, WORKLOADS } from './manifests/plan.ts'
 import { type KubeObject, objectKey } from './manifests/read.ts'
@@ -8,7 +9,7 @@ import { aimedPorts, type PlannedService, planServices } from './manifests/servi
 import { mergeObjects, readApplied, withoutObjects, writeApplied } from './objects.ts'
 import { createPod, removePod, restartServer } from './pods.ts'
 import { isAlive } from './processes.ts'
-import { publish } from './publish.ts'
+import { AS_WRITTEN, publish } from './publish.ts'
 import { type LabRecord, type PodRecord, podKey, readRecord, writeRecord } from './record.ts'
 import { SERVICE_CIDRS } from './spec.ts'
 
@@ -19,7 +20,7 @@ export interface Applied {
   readonly notes: readonly string[]
 }
 
-const UNDERSTOOD = new Set([...WORKLOADS, 'Service', 'Namespace', 'EndpointSlice'])
+const UNDERSTOOD = new Set([...WORKLOADS, ...AS_WRITTEN, 'Service', 'Namespace'])
 /** Pods plumbed at once; a runtime does about as many. */
 const CONCURRENCY = 4
 
@@ -97,7 +98,9 @@ function isSamePod(pod: PodRecord, plan: PlannedPod | undefined): boolean {
     plan !== undefined &&
     plan.owner === pod.owner &&
     plan.node === pod.node &&
-    plan.hostNetwork === pod.hostNetwork
+    plan.hostNetwork === pod.hostNetwork &&
+    // The runtime says these once, at ADD.
+    JSON.stringify(capabilitiesOf(plan)) === JSON.stringify(capabilitiesOf(pod))
   )
 }
 

@@ -28,7 +28,11 @@ export interface ClusterService {
   readonly namespace: string
   readonly name: string
   readonly clusterIps: readonly Address[]
-  readonly ports: readonly { readonly port: number; readonly protocol: 'TCP' | 'UDP' }[]
+  readonly ports: readonly {
+    readonly port: number
+    readonly protocol: 'TCP' | 'UDP'
+    readonly nodePort?: number
+  }[]
   /** Pods that serve it, by name. */
   readonly backends: readonly string[]
 }

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { type Address, parseAddress } from '../net/address.ts'
 import { builtProgram, netnsPath } from './paths.ts'
 import { enterCommand } from './place.ts'
-import type { NodeRecord } from './record.ts'
+import type { NodeRecord, PodPort } from './record.ts'
 import { type Finished, runAnyway } from './run.ts'
 
 export interface Attachment {
@@ -14,6 +14,8 @@ export interface Attachment {
   readonly containerId: string
   /** Name of the pod's namespace; '' once it is gone. */
   readonly netns: string
+  readonly annotations: Readonly<Record<string, string>>
+  readonly ports: readonly PodPort[]
 }
 
 const IF_NAME = 'eth0'
@@ -22,6 +24,7 @@ function callCni(
   node: NodeRecord,
   command: string,
   environment: Readonly<Record<string, string>>,
+  runtimeConfig: object = {},
 ): Promise<Finished> {
   const program = builtProgram('weir-cni')
   const config = {
@@ -30,6 +33,7 @@ function callCni(
     type: 'weir-cni',
     socket: node.socket,
     stateDir: node.stateDir,
+    runtimeConfig,
   }
   return runAnyway('sh', enterCommand(node, [program]), {
     input: JSON.stringify(config),
@@ -52,6 +56,37 @@ function attachmentEnvironment(pod: Attachment): Record<string, string> {
   }
 }
 
+/** Capabilities as containerd sends them: Go's names, protocols in lower case. */
+export function capabilitiesOf({ ports, annotations }: Pick<Attachment, 'ports' | 'annotations'>) {
+  const portMappings = ports
+    .filter(({ hostPort }) => hostPort)
+    .map(({ hostPort, hostIp = '', port, protocol }) => ({
+      HostPort: hostPort,
+      ContainerPort: port,
+      Protocol: protocol.toLowerCase(),
+      HostIP: hostIp,
+    }))
+  const ingress = bitsPerSecond(annotations['kubernetes.io/ingress-bandwidth'])
+  const egress = bitsPerSecond(annotations['kubernetes.io/egress-bandwidth'])
+  const bandwidth = {
+    ...(ingress ? { IngressRate: ingress, IngressBurst: CONTAINERD_BURST } : {}),
+    ...(egress ? { EgressRate: egress, EgressBurst: CONTAINERD_BURST } : {}),
+  }
+  return {
+    ...(portMappings.length > 0 ? { portMappings } : {}),
+    ...(ingress || egress ? { bandwidth } : {}),
+  }
+}
+
+/** What containerd sends for "no limit". */
+const CONTAINERD_BURST = 0xffff_ffff
+
+/** "10M" and the like; 0 for none. */
+function bitsPerSecond(text = ''): number {
+  const [, digits = '', unit = ''] = /^(\d+)([kMG]?)$/.exec(text) ?? []
+  return Number(digits) * ({ k: 1e3, M: 1e6, G: 1e9 }[unit] ?? 1)
+}
+
 /** STATUS: code 0 when the node takes pods. */
 export function cniStatus(node: NodeRecord): Promise<Finished> {
   return callCni(node, 'STATUS', {})
@@ -59,7 +94,12 @@ export function cniStatus(node: NodeRecord): Promise<Finished> {
 
 /** ADD; the pod's addresses in the order of the result. Throws with the plugin's error. */
 export async function cniAdd(node: NodeRecord, pod: Attachment): Promise<Address[]> {
-  const { code, stdout, stderr } = await callCni(node, 'ADD', attachmentEnvironment(pod))
+  const { code, stdout, stderr } = await callCni(
+    node,
+    'ADD',
+    attachmentEnvironment(pod),
+    capabilitiesOf(pod),
+  )
   if (code !== 0)
     throw new Error(`Cannot attach ${pod.namespace}/${pod.name}: ${said(stdout, stderr)}`)
   const result = JSON.parse(stdout) as { ips?: { address: string }[] }
@@ -68,7 +108,12 @@ export async function cniAdd(node: NodeRecord, pod: Attachment): Promise<Address
 
 /** DEL; succeeds also while the agent is away (it is queued). Throws with the plugin's error. */
 export async function cniDelete(node: NodeRecord, pod: Attachment): Promise<void> {
-  const { code, stdout, stderr } = await callCni(node, 'DEL', attachmentEnvironment(pod))
+  const { code, stdout, stderr } = await callCni(
+    node,
+    'DEL',
+    attachmentEnvironment(pod),
+    capabilitiesOf(pod),
+  )
   if (code !== 0)
     throw new Error(`Cannot detach ${pod.namespace}/${pod.name}: ${said(stdout, stderr)}`)
 }

@@ -19,6 +19,8 @@ interface UpOptions {
   readonly nodes: string
   readonly routing: AgentSettings['routing']
   readonly socketServices: string
+  readonly forwarding: AgentSettings['forwarding']
+  readonly xdp: AgentSettings['xdp']
   readonly offLink: readonly string[]
   readonly ipv4Only?: boolean
   readonly ipv6Only?: boolean
@@ -59,6 +61,14 @@ function addLife(lab: Command): void {
         .choices(['true', 'false'])
         .default('true'),
     )
+    .addOption(
+      new Option('--forwarding <mode>', 'how nodes hand on what comes from outside')
+        .choices(['snat', 'dsr'])
+        .default('snat'),
+    )
+    .addOption(
+      new Option('--xdp <mode>', 'hook at the uplinks').choices(['off', 'native']).default('off'),
+    )
     .option('--off-link <node...>', 'nodes on another subnet, behind a router', [])
     .addOption(new Option('--ipv4-only', 'no IPv6').conflicts('ipv6Only'))
     .addOption(new Option('--ipv6-only', 'no IPv4').conflicts('ipv4Only'))
@@ -92,8 +102,8 @@ function specOf(options: UpOptions): LabSpec {
   }
 }
 
-function settingsOf({ routing, socketServices }: UpOptions): AgentSettings {
-  return { routing, socketServices: socketServices === 'true' }
+function settingsOf({ routing, socketServices, forwarding, xdp }: UpOptions): AgentSettings {
+  return { routing, socketServices: socketServices === 'true', forwarding, xdp }
 }
 
 function addManifests(lab: Command): void {

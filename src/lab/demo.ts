@@ -7,6 +7,7 @@ import { openLabCluster } from './lab-cluster.ts'
 import { readManifests } from './manifests/read.ts'
 import { projectRoot } from './paths.ts'
 import { formatRow } from './report.ts'
+import { DEFAULT_SETTINGS } from './spec.ts'
 import { formatStatus, labStatus } from './status.ts'
 import { runSuite, type SuiteReport } from './suite.ts'
 import { up } from './up.ts'
@@ -21,10 +22,7 @@ export async function demo(
   await down(name)
   try {
     say('Building a lab of three nodes, node3 behind a router')
-    await up(
-      { name, nodes: 3, ipv4: true, ipv6: true, offLink: ['node3'] },
-      { routing: 'vxlan', socketServices: true },
-    )
+    await up({ name, nodes: 3, ipv4: true, ipv6: true, offLink: ['node3'] }, DEFAULT_SETTINGS)
     signal?.throwIfAborted()
     const examples = join(projectRoot(), 'deploy', 'examples')
     say(`Applying ${examples}`)

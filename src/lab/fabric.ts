@@ -2,8 +2,10 @@
 // them. It knows the way to every podCIDR, as a network that takes part in native routing does.
 import { ipBatch, makeNetns, writeSysctls } from './namespaces.ts'
 import { type LabPaths, labPrefix } from './paths.ts'
-import { bare, type LabSpec, type NodePlan, routerAddresses } from './spec.ts'
+import { bare, type LabSpec, type NodePlan, OUTSIDE_RANGES, routerAddresses } from './spec.ts'
 
+/** Whom load balancers' addresses are routed to. */
+const FIRST_NODE = 'node1'
 const SWITCHES = ['weir_on_link', 'weir_off_link'] as const
 
 export function fabricNetns(lab: string): string {
@@ -33,10 +35,11 @@ export async function makeFabric(paths: LabPaths, spec: LabSpec): Promise<void> 
 /** Plugs a node's eth0 into its switch, and routes its podCIDRs to it. */
 export async function connectNode(spec: LabSpec, plan: NodePlan, nodeNetns: string): Promise<void> {
   const port = `to_${plan.name}`
+  const outside = plan.name === FIRST_NODE ? Object.values(OUTSIDE_RANGES) : []
   await ipBatch(fabricNetns(spec.name), [
     `link add ${port} type veth peer name eth0 netns ${nodeNetns}`,
     `link set ${port} master ${SWITCHES[plan.offLink ? 1 : 0]} up`,
-    ...plan.podCidrs.flatMap((prefix) => {
+    ...[...plan.podCidrs, ...outside].flatMap((prefix) => {
       const address = plan.addresses.find((text) => text.includes(':') === prefix.includes(':'))
       return address ? [`route replace ${prefix} via ${bare(address)}`] : []
     }),

@@ -1,5 +1,7 @@
 // The suite's own workloads, in a namespace of their own: what every check talks from and to.
-import { type Address, addressFamily } from '../net/address.ts'
+import { type Address, addressFamily, type Family } from '../net/address.ts'
+import { prefixNth } from '../net/prefix.ts'
+import { OUTSIDE_RANGES } from './spec.ts'
 
 export const NAMESPACE = 'weir-test'
 export const HTTP_PORT = 8080
@@ -30,7 +32,84 @@ export function fixtureObjects(nodeCount: number): object[] {
     service('server', { app: 'server' }),
     service('lone', { app: 'lone' }),
     service('host', { app: 'host' }),
-    service('nobody', { app: 'nobody' }),
+    service('nobody', { app: 'nobody' }, { type: 'NodePort' }),
+    ...exposedObjects(),
+  ]
+}
+
+/** Node ports that the checks know by heart; the rest are given out. */
+export const HOST_PORTS = { tcp: 18_181, udp: 18_153 } as const
+
+/** Addresses outside the cluster that Services have. */
+export const OUTSIDE_ADDRESSES = {
+  balancer: 10n,
+  external: 11n,
+  localBalancer: 12n,
+  openRange: 13n,
+  closedRange: 14n,
+} as const
+
+export function outsideAddress(name: keyof typeof OUTSIDE_ADDRESSES, family: Family): Address {
+  const range = family === 4 ? OUTSIDE_RANGES.ipv4 : OUTSIDE_RANGES.ipv6
+  return prefixNth(range, OUTSIDE_ADDRESSES[name])
+}
+
+const bothOf = (name: keyof typeof OUTSIDE_ADDRESSES): Address[] =>
+  ([4, 6] as const).map((family) => outsideAddress(name, family))
+
+function balancer(name: keyof typeof OUTSIDE_ADDRESSES): object {
+  return { loadBalancer: { ingress: bothOf(name).map((ip) => ({ ip })) } }
+}
+
+/** Services that are reached from outside, and a pod with host ports. */
+function exposedObjects(): object[] {
+  const server = { app: 'server' }
+  const type = 'LoadBalancer'
+  const externalTrafficPolicy = 'Local'
+  const sticky = { type: 'NodePort', sessionAffinity: 'ClientIP' }
+  const inside = ['10.0.0.0/8', 'fd00:10::/32']
+  const everyone = ['0.0.0.0/0', '::/0']
+  return [
+    service(
+      'exposed',
+      server,
+      { type, externalIPs: bothOf('external') },
+      { status: balancer('balancer') },
+    ),
+    service(
+      'local',
+      { app: 'lone' },
+      { type, externalTrafficPolicy },
+      { status: balancer('localBalancer') },
+    ),
+    service('hosts', { app: 'host' }, { type: 'NodePort' }),
+    service('sticky', server, sticky),
+    service('near', server, { internalTrafficPolicy: 'Local' }),
+    service(
+      'hashed',
+      server,
+      { type: 'NodePort' },
+      { annotations: { 'weir.io/balancing': 'maglev' } },
+    ),
+    service(
+      'open',
+      server,
+      { type, loadBalancerSourceRanges: everyone },
+      { status: balancer('openRange') },
+    ),
+    service(
+      'shut',
+      server,
+      { type, loadBalancerSourceRanges: inside },
+      { status: balancer('closedRange') },
+    ),
+    workload('Deployment', 'ported', {
+      ports: [
+        { name: 'http', containerPort: HTTP_PORT, hostPort: HOST_PORTS.tcp },
+        { name: 'dns', containerPort: DNS_PORT, hostPort: HOST_PORTS.udp, protocol: 'UDP' },
+      ],
+      replicas: 1,
+    }),
   ]
 }
 
@@ -99,11 +178,12 @@ function workload(kind: string, app: string, shape: Shape): object {
 }
 
 /** Port 80 and 53 to the named ports, in both families where there are two. */
-function service(name: string, selector: object): object {
+function service(name: string, selector: object, spec: object = {}, rest: Rest = {}): object {
+  const { annotations = {}, ...beside } = rest
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { name, namespace: NAMESPACE },
+    metadata: { name, namespace: NAMESPACE, annotations },
     spec: {
       selector,
       ipFamilyPolicy: 'PreferDualStack',
@@ -111,6 +191,13 @@ function service(name: string, selector: object): object {
         { name: 'http', port: 80, targetPort: 'http' },
         { name: 'dns', port: 53, protocol: 'UDP', targetPort: 'dns' },
       ],
+      ...spec,
     },
+    ...beside,
   }
+}
+
+interface Rest {
+  readonly annotations?: object
+  readonly status?: object
 }

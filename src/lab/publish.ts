@@ -5,10 +5,13 @@ import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { addressFamily } from '../net/address.ts'
 import { nodeLabels } from './manifests/plan.ts'
-import type { KubeObject } from './manifests/read.ts'
+import { fieldsOf, type KubeObject } from './manifests/read.ts'
 import { type PlannedService, type PlannedSlice, planSlices } from './manifests/services.ts'
 import { labPaths } from './paths.ts'
 import { type LabRecord, type NodeRecord, type PodRecord, writeWhole } from './record.ts'
+
+/** Kinds of which the lab makes nothing: the agents get them as they are. */
+export const AS_WRITTEN = new Set(['EndpointSlice', 'NetworkPolicy', 'ClusterNetworkPolicy'])
 
 /**
  * Makes the manifest directory hold exactly the lab's nodes, namespaces, pods, Services and
@@ -35,10 +38,9 @@ export function publish(
     for (const slice of planSlices(service, lab.pods))
       put('EndpointSlice', slice, sliceObject(slice))
   }
-  // Slices that people wrote themselves, for Services without a selector.
-  for (const object of objects) {
-    if (object.kind === 'EndpointSlice') put('EndpointSlice', object, object.body)
-  }
+  // Policies, and slices that people wrote themselves for Services without a selector.
+  for (const object of objects)
+    if (AS_WRITTEN.has(object.kind)) put(object.kind, object, object.body)
   writeFiles(directory, files)
 }
 
@@ -88,6 +90,7 @@ function namespaceObjects(
     metadata: {
       name,
       labels: { 'kubernetes.io/metadata.name': name, ...written.get(name)?.labels },
+      annotations: fieldsOf(fieldsOf(written.get(name)?.body ?? {}, 'metadata'), 'annotations'),
     },
   }))
 }
@@ -124,15 +127,22 @@ function serviceObject(service: PlannedService): object {
   return {
     apiVersion: 'v1',
     kind: 'Service',
-    metadata: { namespace: service.namespace, name: service.name },
+    metadata: {
+      namespace: service.namespace,
+      name: service.name,
+      labels: service.labels,
+      annotations: service.annotations,
+    },
     spec: {
-      type: 'ClusterIP',
+      ...service.passed,
+      type: service.type,
       clusterIP: service.headless ? 'None' : service.clusterIps[0],
       clusterIPs: service.headless ? ['None'] : service.clusterIps,
       ipFamilies: service.families.map((family) => `IPv${family}`),
       selector: service.selector,
       ports: service.ports.map(({ name, ...port }) => ({ ...(name ? { name } : {}), ...port })),
     },
+    ...(service.ingress ? { status: { loadBalancer: { ingress: service.ingress } } } : {}),
   }
 }
 

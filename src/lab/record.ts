@@ -33,6 +33,8 @@ export interface PodPort {
   readonly name: string
   readonly port: number
   readonly protocol: 'TCP' | 'UDP'
+  readonly hostPort?: number
+  readonly hostIp?: string
 }
 
 export interface PodRecord {
@@ -43,6 +45,7 @@ export interface PodRecord {
   readonly node: string
   readonly hostNetwork: boolean
   readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
   readonly ports: readonly PodPort[]
   readonly uid: string
   readonly containerId: string

@@ -40,7 +40,7 @@ export function makeScene(cluster: Cluster, settings: AgentSettings): Scene {
   return {
     cluster,
     settings,
-    title: `${settings.routing}${settings.socketServices ? '' : ', per packet'}`,
+    title: titleOf(settings),
     node,
     otherNode,
     farNode,
@@ -50,6 +50,11 @@ export function makeScene(cluster: Cluster, settings: AgentSettings): Scene {
     far: farNode && podOf(cluster, 'server', farNode.name),
     lone: podOf(cluster, 'lone'),
   }
+}
+
+function titleOf({ routing, socketServices, forwarding, xdp }: AgentSettings): string {
+  const words = [socketServices ? '' : 'per packet', forwarding, xdp === 'off' ? '' : 'xdp']
+  return [routing, ...words.filter(Boolean)].join(', ')
 }
 
 /** A pod of a fixture workload, on a node if one is named. */

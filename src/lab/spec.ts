@@ -6,6 +6,16 @@ import { type Prefix, parsePrefix } from '../net/prefix.ts'
 export interface AgentSettings {
   readonly routing: 'auto' | 'vxlan' | 'native'
   readonly socketServices: boolean
+  readonly forwarding: 'snat' | 'dsr'
+  readonly xdp: 'off' | 'native'
+}
+
+/** How a lab begins. */
+export const DEFAULT_SETTINGS: AgentSettings = {
+  routing: 'vxlan',
+  socketServices: true,
+  forwarding: 'snat',
+  xdp: 'off',
 }
 
 export interface LabSpec {
@@ -36,6 +46,12 @@ const SUBNETS = [
 export const SERVICE_CIDRS = {
   ipv4: parsePrefix('10.96.0.0/16'),
   ipv6: parsePrefix('fd00:10:96::/112'),
+} as const
+
+/** Addresses of load balancers and external ones; the fabric routes them to node1. */
+export const OUTSIDE_RANGES = {
+  ipv4: parsePrefix('10.97.0.0/24'),
+  ipv6: parsePrefix('fd00:10:97::/112'),
 } as const
 
 /** The nodes of a lab, node1 first. Throws if an off-link node is not among them. */

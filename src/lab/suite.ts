@@ -40,16 +40,7 @@ const each =
 
 const ROUNDS: readonly Round[] = [
   {
-    settings: { routing: 'vxlan', socketServices: true },
-    checks: (scene) => [
-      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, mtuChecks)(scene),
-      ...appliedChecks(scene),
-      ...restartChecks(scene),
-    ],
-  },
-  { settings: { routing: 'vxlan', socketServices: false }, checks: each(serviceChecks) },
-  {
-    settings: { routing: 'native', socketServices: false },
+    settings: { routing: 'vxlan', socketServices: true, forwarding: 'snat', xdp: 'off' },
     checks: (scene) => [
       ...each(podChecks, edgeChecks, hostChecks, serviceChecks, mtuChecks)(scene),
       ...appliedChecks(scene),
@@ -57,7 +48,19 @@ const ROUNDS: readonly Round[] = [
     ],
   },
   {
-    settings: { routing: 'auto', socketServices: true },
+    settings: { routing: 'vxlan', socketServices: false, forwarding: 'snat', xdp: 'off' },
+    checks: each(serviceChecks),
+  },
+  {
+    settings: { routing: 'native', socketServices: false, forwarding: 'snat', xdp: 'off' },
+    checks: (scene) => [
+      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, mtuChecks)(scene),
+      ...appliedChecks(scene),
+      ...restartChecks(scene),
+    ],
+  },
+  {
+    settings: { routing: 'auto', socketServices: true, forwarding: 'snat', xdp: 'off' },
     checks: each(podChecks, edgeChecks, hostChecks, mtuChecks),
   },
 ]

@@ -20,7 +20,17 @@ export interface Node {
 
 export interface Namespace {
   readonly name: string
+  /** With kubernetes.io/metadata.name, always. */
   readonly labels: Readonly<Record<string, string>>
+  /** Annotation weir.io/policy-audit: policies of its pods are reported and drop nothing. */
+  readonly policyAudit: boolean
+}
+
+/** A port of a pod that has a name. */
+export interface NamedPort {
+  readonly name: string
+  readonly protocol: Protocol
+  readonly port: number
 }
 
 /**
@@ -30,10 +40,14 @@ export interface Namespace {
 export interface Pod {
   readonly namespace: string
   readonly name: string
+  /** As the runtime is told it: of a static pod the kubelet's own, not that of its mirror. */
+  readonly uid: string
   readonly nodeName: string
   readonly hostNetwork: boolean
   readonly addresses: readonly Address[]
   readonly labels: Readonly<Record<string, string>>
+  /** Of its containers and its init containers that keep running; those with a name only. */
+  readonly ports: readonly NamedPort[]
 }
 
 export interface ServicePort {

@@ -12,6 +12,15 @@ import type {
   Service,
   ServiceCidr,
 } from './intent.ts'
+import type {
+  AddressIdentity,
+  CidrIdentity,
+  ClusterNetworkPolicy,
+  EndpointPolicy,
+  NetworkPolicy,
+  PolicyRule,
+  PolicySet,
+} from './policy.ts'
 
 export interface Tables {
   // Intent: written by kube/
@@ -21,6 +30,8 @@ export interface Tables {
   readonly services: Table<Service>
   readonly endpointSlices: Table<EndpointSlice>
   readonly serviceCidrs: Table<ServiceCidr>
+  readonly networkPolicies: Table<NetworkPolicy>
+  readonly clusterNetworkPolicies: Table<ClusterNetworkPolicy>
   // Intent: written by cni/
   readonly endpoints: Table<Endpoint>
   // Desired: written by control/, realized by datapath/
@@ -28,6 +39,12 @@ export interface Tables {
   readonly destinations: Table<Destination>
   readonly nodeRoutes: Table<NodeRoute>
   readonly masqueradeExclusions: Table<MasqueradeExclusion>
+  // The same for policy: all five change together, in one turn
+  readonly addressIdentities: Table<AddressIdentity>
+  readonly cidrIdentities: Table<CidrIdentity>
+  readonly policySets: Table<PolicySet>
+  readonly endpointPolicies: Table<EndpointPolicy>
+  readonly policyRules: Table<PolicyRule>
 }
 
 export function createTables(): Tables {
@@ -38,13 +55,21 @@ export function createTables(): Tables {
     services: new Table('services', ({ namespace, name }) => `${namespace}/${name}`),
     endpointSlices: new Table('endpointSlices', ({ namespace, name }) => `${namespace}/${name}`),
     serviceCidrs: new Table('serviceCidrs', ({ name }) => name),
+    networkPolicies: new Table('networkPolicies', ({ namespace, name }) => `${namespace}/${name}`),
+    clusterNetworkPolicies: new Table('clusterNetworkPolicies', ({ name }) => name),
     endpoints: new Table<Endpoint>('endpoints', endpointKey),
     frontends: new Table<Frontend>('frontends', frontendKey),
     destinations: new Table('destinations', ({ prefix }) => prefix),
     nodeRoutes: new Table('nodeRoutes', ({ prefix }) => prefix),
     masqueradeExclusions: new Table('masqueradeExclusions', ({ prefix }) => prefix),
+    addressIdentities: new Table('addressIdentities', ({ address }) => address),
+    cidrIdentities: new Table('cidrIdentities', ({ prefix }) => prefix),
+    policySets: new Table('policySets', ({ id }) => String(id)),
+    endpointPolicies: new Table('endpointPolicies', ({ address }) => address),
+    policyRules: new Table('policyRules', ({ id }) => String(id)),
   }
   tables.endpointSlices.addIndex('service', ({ namespace, service }) => [`${namespace}/${service}`])
+  tables.networkPolicies.addIndex('namespace', ({ namespace }) => [namespace])
   return tables
 }
 

@@ -147,6 +147,24 @@ for (const [watchList, how] of [
   })
 }
 
+test('a custom kind that is not installed has no rows, is no fault and is looked for', async () => {
+  await using scene = await setScene({
+    prepare: (server) => {
+      server.fault = ({ plural }) =>
+        plural === 'clusternetworkpolicies' ? { kind: 'status', status: 404 } : undefined
+    },
+  })
+  const table = scene.tables.clusterNetworkPolicies
+  await until(() => scene.source.health().synced)
+  assert.ok(table.initialized)
+  assert.deepEqual(scene.source.health().errors, [])
+  const spec = { tier: 'Admin', priority: 5, subject: { namespaces: {} } }
+  scene.server.state.put('clusternetworkpolicies', { metadata: { name: 'p' }, spec })
+  scene.server.fault = undefined
+  await scene.converged()
+  assert.equal(table.size, 1)
+})
+
 test('Retry-After is kept', async () => {
   await using scene = await setScene({
     prepare: (server) => {

@@ -90,10 +90,7 @@ for (const [name, way] of WAYS) {
         await scene.converged()
       }
       const { kinds } = scene.source.health()
-      assert.deepEqual(
-        kinds?.map(({ relists }) => relists),
-        [0, 0, 0, 0, 0],
-      )
+      assert.ok(kinds?.every(({ relists }) => relists === 0))
     })
 
     for (const how of ['an event', 'the answer'] as const) {

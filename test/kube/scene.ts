@@ -24,6 +24,7 @@ export const QUICK: Timings = {
   settledMs: 20,
   backoff: { baseMs: 2, maxMs: 40 },
   rereadMs: 20,
+  absentMs: 50,
 }
 
 const CONVERGES_WITHIN_MS = 10_000

@@ -9,6 +9,8 @@ export class Counts {
   #problem: string | undefined
   /** The first list is complete. */
   synced = false
+  /** False for a custom kind that the server does not know. */
+  installed = true
   /** The last time that the server said anything about this kind. */
   contactAt: number | undefined
   eventAt: number | undefined

@@ -19,6 +19,14 @@ export class ResponseError extends Error {
   }
 }
 
+/**
+ * What a server says of a kind that nobody installed. Lists are asked for only after the same
+ * server has told of its kube-system, so that no proxy's page is taken for it.
+ */
+export function isNotFound(error: Error): boolean {
+  return error instanceof ResponseError && error.status === 404
+}
+
 /** What the server sent cannot be understood, so that nothing may be concluded from it. */
 export class GarbledError extends Error {
   constructor(fault: string, options?: ErrorOptions) {

@@ -8,7 +8,7 @@ import { type ClusterLook, compareVersions } from './cluster.ts'
 import type { Answer, Connection } from './connection.ts'
 import { Counts } from './counts.ts'
 import { eventDecoder, listDecoder, type WatchEvent } from './decoder.ts'
-import { GarbledError, ResponseError, SilentError } from './errors.ts'
+import { GarbledError, isNotFound, ResponseError, SilentError } from './errors.ts'
 import { Manner, NOT_UNDERSTOOD, NoWatchListError } from './manner.ts'
 import type { Resource } from './resources.ts'
 import { identify, type KindRows } from './rows.ts'
@@ -31,7 +31,6 @@ const INITIAL_END = 'k8s.io/initial-events-end'
 const SAME_TIME_MS = 1000
 /** A wait that a server asks for is kept up to this. */
 const MAX_RETRY_AFTER_MS = 120_000
-
 /** `early`: a watch that ended before its time, as when a server stops. */
 type Ending = 'listed' | 'early' | 'in time'
 
@@ -55,10 +54,10 @@ export class ListWatch {
   readonly counts: Counts
 
   constructor(options: ListWatchOptions) {
-    const { resource, log } = options
+    const { kind, isCustom } = options.resource
     this.#options = options
-    this.counts = new Counts(resource.kind.kind, log)
-    this.#manner = new Manner(resource.kind.kind, log)
+    this.counts = new Counts(kind.kind, options.log)
+    this.#manner = new Manner(kind.kind, options.log, isCustom ? 'json' : 'protobuf')
   }
 
   /** Resolves once the signal is given. Never rejects, short of a fault of the program. */
@@ -84,7 +83,7 @@ export class ListWatch {
       this.#justListed = false
       return this.#watch('resume')
     }
-    if (this.counts.synced) this.counts.relists++
+    if (this.counts.synced && this.counts.installed) this.counts.relists++
     const { cluster, signal } = this.#options
     this.#clusterUid = (await cluster.state(performance.now() - SAME_TIME_MS, signal)).uid
     if (!this.#manner.inPages) return this.#watch('list')
@@ -138,6 +137,7 @@ export class ListWatch {
     this.#options.rows.endList()
     this.#resourceVersion = resourceVersion
     this.#manner.understood()
+    this.counts.installed = true
     this.counts.synced = true
     this.counts.isWell()
   }
@@ -269,6 +269,7 @@ export class ListWatch {
       this.counts.garbled++
       this.#resourceVersion = undefined
     }
+    if (this.#options.resource.isCustom && isNotFound(error)) return this.#notInstalled()
     if (this.#manner.learn(error, round)) return 0
     let askedMs = 0
     if (error instanceof ResponseError) {
@@ -280,6 +281,15 @@ export class ListWatch {
     }
     this.counts.failed(error)
     return askedMs + this.#backOff(round)
+  }
+
+  /** There are no objects of a kind that does not exist. Answers when to look for it again. */
+  #notInstalled(): number {
+    this.#options.rows.beginList()
+    this.#listed(undefined)
+    this.counts.installed = false
+    this.counts.heard()
+    return this.#options.timings.absentMs
   }
 
   #backOff({ startedAt }: Round): number {

@@ -20,13 +20,14 @@ export class NoWatchListError extends Error {
 export class Manner {
   readonly #kind: string
   readonly #log: Pick<Logger, 'info'>
-  #encoding: Encoding = 'protobuf'
+  #encoding: Encoding
   #inPages = false
   #garbledInARow = 0
 
-  constructor(kind: string, log: Pick<Logger, 'info'>) {
+  constructor(kind: string, log: Pick<Logger, 'info'>, encoding: Encoding = 'protobuf') {
     this.#kind = kind
     this.#log = log
+    this.#encoding = encoding
   }
 
   get encoding(): Encoding {

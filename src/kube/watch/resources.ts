@@ -9,11 +9,14 @@ export interface Resource {
   readonly plural: string
   /** What the server need not send, for nobody here serves it. */
   readonly labelSelector?: string
+  /** Of a CustomResourceDefinition: JSON only, and not there where nobody installed it. */
+  readonly isCustom?: boolean
 }
 
 interface Place {
   readonly path: string
   readonly labelSelector?: string
+  readonly isCustom?: boolean
 }
 
 /** The same selectors as kube-proxy's; objects.ts passes over what gets through. */
@@ -30,6 +33,10 @@ const PLACES: Readonly<Record<string, Place>> = {
     labelSelector: '!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name',
   },
   NetworkPolicy: { path: '/apis/networking.k8s.io/v1/networkpolicies' },
+  ClusterNetworkPolicy: {
+    path: '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies',
+    isCustom: true,
+  },
   ServiceCIDR: { path: '/apis/networking.k8s.io/v1/servicecidrs' },
 }
 

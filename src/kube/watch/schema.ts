@@ -78,9 +78,20 @@ const CORE = {
   Taint: message({ key: [1, 'string'] }),
   NodeStatus: message({ addresses: [5, 'NodeAddress', 'repeated'] }),
   NodeAddress: message({ type: [1, 'string'], address: [2, 'string'] }),
-  Namespace: object({}),
-  Pod: object({ spec: 'PodSpec', status: 'PodStatus' }),
-  PodSpec: message({ nodeName: [10, 'string'], hostNetwork: [11, 'bool'] }),
+  Namespace: object({ metadata: 'AnnotatedMeta' }),
+  Pod: object({ metadata: 'AnnotatedMeta', spec: 'PodSpec', status: 'PodStatus' }),
+  PodSpec: message({
+    containers: [2, 'Container', 'repeated'],
+    nodeName: [10, 'string'],
+    hostNetwork: [11, 'bool'],
+    initContainers: [20, 'Container', 'repeated'],
+  }),
+  Container: message({ ports: [6, 'ContainerPort', 'repeated'], restartPolicy: [24, 'string'] }),
+  ContainerPort: message({
+    name: [1, 'string'],
+    containerPort: [3, 'int32'],
+    protocol: [4, 'string'],
+  }),
   PodStatus: message({
     phase: [1, 'string'],
     podIP: [6, 'string'],

@@ -18,6 +18,8 @@ export interface Timings {
   readonly backoff: { readonly baseMs: number; readonly maxMs: number }
   /** Credentials and the kubeconfig are read again when what is known is older, ms. */
   readonly rereadMs: number
+  /** A kind that is not installed is looked for again after so long, ms. */
+  readonly absentMs: number
 }
 
 export const TIMINGS: Timings = {
@@ -28,4 +30,5 @@ export const TIMINGS: Timings = {
   settledMs: 2_000,
   backoff: { baseMs: 500, maxMs: 30_000 },
   rereadMs: 10_000,
+  absentMs: 60_000,
 }

@@ -6,7 +6,7 @@ import { type Fields, fieldsOf, type KubeObject, listOf, objectKey, stringsOf } 
 
 export type PlannedPod = Pick<
   PodRecord,
-  'namespace' | 'name' | 'owner' | 'node' | 'hostNetwork' | 'labels' | 'ports'
+  'namespace' | 'name' | 'owner' | 'node' | 'hostNetwork' | 'labels' | 'annotations' | 'ports'
 >
 
 export interface PlanNode {
@@ -34,10 +34,11 @@ const WORKLOAD_FIELDS = new Set([
 ])
 const POD_FIELDS = new Set(['containers', 'nodeName', 'nodeSelector', 'hostNetwork'])
 const CONTAINER_FIELDS = new Set(['name', 'ports'])
-const PORT_FIELDS = new Set(['name', 'containerPort', 'protocol'])
+const PORT_FIELDS = new Set(['name', 'containerPort', 'protocol', 'hostPort', 'hostIP'])
 
 interface Template {
   readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
   readonly spec: Fields
 }
 
@@ -67,6 +68,7 @@ export function planPods(
         node,
         hostNetwork: template.spec['hostNetwork'] === true,
         labels: template.labels,
+        annotations: template.annotations,
         ports,
       })
     }
@@ -77,11 +79,15 @@ export function planPods(
 /** The pod template of a workload; a Pod is its own. */
 function templateOf(object: KubeObject, notes: Notes): Template {
   const spec = fieldsOf(object.body, 'spec')
-  if (object.kind === 'Pod') return { labels: object.labels, spec }
+  if (object.kind === 'Pod') {
+    const annotations = stringsOf(fieldsOf(object.body, 'metadata'), 'annotations')
+    return { labels: object.labels, annotations, spec }
+  }
   notes.unknownFields(`${object.kind}.spec`, spec, WORKLOAD_FIELDS)
   const template = fieldsOf(spec, 'template')
   return {
     labels: stringsOf(fieldsOf(template, 'metadata'), 'labels'),
+    annotations: stringsOf(fieldsOf(template, 'metadata'), 'annotations'),
     spec: fieldsOf(template, 'spec'),
   }
 }
@@ -99,11 +105,17 @@ function portsOf(spec: Fields, notes: Notes): PodPort[] {
       if (protocol !== 'TCP' && protocol !== 'UDP') {
         notes.add(`port of protocol ${protocol}`)
       } else if (Number.isInteger(port) && port > 0 && port < 65_536) {
-        ports.set(`${port}/${protocol}`, { name: String(declared['name'] ?? ''), port, protocol })
+        const name = String(declared['name'] ?? '')
+        ports.set(`${port}/${protocol}`, { name, port, protocol, ...hostPortOf(declared) })
       }
     }
   }
   return [...ports.values()]
+}
+
+function hostPortOf({ hostPort, hostIP }: Fields): Pick<PodPort, 'hostPort' | 'hostIp'> {
+  if (!Number(hostPort)) return {}
+  return { hostPort: Number(hostPort), ...(hostIP ? { hostIp: String(hostIP) } : {}) }
 }
 
 function allowedNodes(

@@ -18,7 +18,9 @@ export interface KubeObject {
 }
 
 const MANIFEST = /\.(ya?ml|json)$/
-const CLUSTER_SCOPED = new Set(['Namespace', 'Node', 'ClusterRole', 'ClusterRoleBinding'])
+const CLUSTER_SCOPED = new Set([
+  ...['Namespace', 'Node', 'ClusterRole', 'ClusterRoleBinding', 'ClusterNetworkPolicy'],
+])
 
 /** "Deployment default/web". */
 export function objectKey({

@@ -3,6 +3,7 @@
 import { type Address, addressFamily, type Family, parseAddress } from '../../net/address.ts'
 import { type Prefix, prefixNth, prefixSize } from '../../net/prefix.ts'
 import type { PodPort, PodRecord } from '../record.ts'
+import { type Exposure, exposureOf, hasNodePorts, NodePorts, PASSED_FIELDS } from './exposure.ts'
 import type { Notes } from './notes.ts'
 import { type Fields, fieldsOf, type KubeObject, listOf, stringsOf } from './read.ts'
 
@@ -11,9 +12,10 @@ export interface PlannedPort {
   readonly port: number
   readonly protocol: 'TCP' | 'UDP'
   readonly targetPort: number | string
+  readonly nodePort?: number
 }
 
-export interface PlannedService {
+export interface PlannedService extends Exposure {
   readonly namespace: string
   readonly name: string
   readonly headless: boolean
@@ -43,8 +45,9 @@ const SPEC_FIELDS = new Set([
   'type',
   'ipFamilies',
   'ipFamilyPolicy',
+  ...PASSED_FIELDS,
 ])
-const PORT_FIELDS = new Set(['name', 'port', 'targetPort', 'protocol'])
+const PORT_FIELDS = new Set(['name', 'port', 'targetPort', 'protocol', 'nodePort'])
 
 export interface ServiceRanges {
   readonly ipv4?: Prefix
@@ -61,13 +64,37 @@ export function planServices(
   const services = objects.filter(({ kind }) => kind === 'Service')
   const asked = services.flatMap((object) => askedAddresses(object))
   const taken = new Set<string>([...asked, ...before.flatMap(({ clusterIps }) => clusterIps)])
+  const nodePorts = new NodePorts([
+    ...services.flatMap(({ body }) => askedNodePorts(body)),
+    ...before.flatMap(({ ports }) => ports.flatMap(({ nodePort }) => nodePort ?? [])),
+  ])
   return services.flatMap((object) => {
     const old = before.find(
       ({ namespace, name }) => namespace === object.namespace && name === object.name,
     )
     const planned = planService(object, old, ranges, taken, notes)
-    return planned ? [planned] : []
+    return planned ? [withNodePorts(planned, old, nodePorts)] : []
   })
+}
+
+function askedNodePorts(body: Fields): number[] {
+  return listOf(fieldsOf(body, 'spec'), 'ports').flatMap(({ nodePort }) => Number(nodePort) || [])
+}
+
+/** Each port's node port: the one asked for, the one it had, or a new one. */
+function withNodePorts(
+  service: PlannedService,
+  old: PlannedService | undefined,
+  nodePorts: NodePorts,
+): PlannedService {
+  if (!hasNodePorts(service)) return service
+  const ports = service.ports.map((port) => {
+    const before = old?.ports.find(
+      ({ port: number, protocol }) => number === port.port && protocol === port.protocol,
+    )
+    return { ...port, nodePort: port.nodePort ?? before?.nodePort ?? nodePorts.next() }
+  })
+  return { ...service, ports }
 }
 
 function planService(
@@ -79,12 +106,11 @@ function planService(
 ): PlannedService | undefined {
   const spec = fieldsOf(object.body, 'spec')
   const type = String(spec['type'] ?? 'ClusterIP')
-  notes.unknownFields('Service.spec', withoutDefaults(spec), SPEC_FIELDS)
+  notes.unknownFields('Service.spec', spec, SPEC_FIELDS)
   if (type === 'ExternalName') {
     notes.add('Service of type ExternalName')
     return undefined
   }
-  if (type !== 'ClusterIP') notes.add(`Service of type ${type} (its cluster address works)`)
   const asked = askedAddresses(object)
   const headless = spec['clusterIP'] === 'None'
   const families = familiesOf(object, asked, ranges, notes)
@@ -97,6 +123,7 @@ function planService(
         )
       })
   return {
+    ...exposureOf(object),
     namespace: object.namespace,
     name: object.name,
     headless,
@@ -104,17 +131,6 @@ function planService(
     clusterIps,
     selector: stringsOf(spec, 'selector'),
     ports: listOf(spec, 'ports').flatMap((port, at) => planPort(object, port, at, notes)),
-  }
-}
-
-/** Settings that say what is the case anyway need no note. */
-function withoutDefaults(spec: Fields): Fields {
-  const { sessionAffinity, internalTrafficPolicy, externalTrafficPolicy, ...rest } = spec
-  return {
-    ...rest,
-    ...(sessionAffinity === 'None' ? {} : { sessionAffinity }),
-    ...(internalTrafficPolicy === 'Cluster' ? {} : { internalTrafficPolicy }),
-    ...(externalTrafficPolicy === 'Cluster' ? {} : { externalTrafficPolicy }),
   }
 }
 
@@ -130,7 +146,9 @@ function planPort(object: KubeObject, port: Fields, at: number, notes: Notes): P
   const targetPort = /^\d+$/.test(String(target))
     ? portNumber(object, `spec.ports[${at}].targetPort`, target)
     : String(target)
-  return [{ name: String(port['name'] ?? ''), port: number, protocol, targetPort }]
+  const nodePort = Number(port['nodePort']) || undefined
+  const name = String(port['name'] ?? '')
+  return [{ name, port: number, protocol, targetPort, ...(nodePort ? { nodePort } : {}) }]
 }
 
 function askedAddresses(object: KubeObject): Address[] {

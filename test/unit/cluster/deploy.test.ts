@@ -113,7 +113,7 @@ test('the agent may list and watch, and nothing else', () => {
   assert.deepEqual(
     role.rules.flatMap(({ resources }: { resources: string[] }) => resources).sort(),
     [
-      ...['endpointslices', 'namespaces', 'networkpolicies', 'nodes'],
+      ...['clusternetworkpolicies', 'endpointslices', 'namespaces', 'networkpolicies', 'nodes'],
       ...['pods', 'servicecidrs', 'services'],
     ],
   )

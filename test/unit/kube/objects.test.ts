@@ -162,10 +162,12 @@ test('podRow() takes podIPs, or podIP alone, and nothing of a pod that has ended
   assert.deepEqual(pod({ podIP: '10.0.1.5', podIPs }), {
     namespace: 'default',
     name: 'web',
+    uid: '',
     nodeName: 'node-1',
     hostNetwork: false,
     addresses: ['10.0.1.5', 'fd00:1::5'],
     labels: {},
+    ports: [],
   })
   assert.deepEqual(pod({ podIP: '10.0.1.5' })?.addresses, ['10.0.1.5'])
   assert.deepEqual(pod({ podIP: '' })?.addresses, [])
@@ -175,9 +177,35 @@ test('podRow() takes podIPs, or podIP alone, and nothing of a pod that has ended
   assert.equal(pod({}, { hostNetwork: true })?.nodeName, '')
 })
 
-test('namespaceRow() takes the labels', () => {
+test('podRow() takes ports with names, of containers that go on running', () => {
+  const port = (name: string, containerPort: number) => ({ name, containerPort, protocol: 'UDP' })
+  const spec = {
+    containers: [{ ports: [port('dns', 53), { containerPort: 80 }] }, {}],
+    initContainers: [
+      { ports: [port('setup', 1)] },
+      { restartPolicy: 'Always', ports: [port('proxy', 15001)] },
+    ],
+  }
+  assert.deepEqual(podRow({ metadata: { name: 'web' }, spec } as never).row?.ports, [
+    { name: 'dns', protocol: 'UDP', port: 53 },
+    { name: 'proxy', protocol: 'UDP', port: 15001 },
+  ])
+})
+
+test("podRow() takes a static pod's uid as its runtime knows it", () => {
+  const annotations = { 'kubernetes.io/config.mirror': 'c0ffee' }
+  const uidOf = (metadata: object) => podRow({ metadata } as never).row?.uid
+  assert.equal(uidOf({ name: 'web', uid: 'u-1' }), 'u-1')
+  assert.equal(uidOf({ name: 'web', uid: 'u-1', annotations }), 'c0ffee')
+})
+
+test('namespaceRow() takes the labels, its own name among them, and the audit mode', () => {
   const metadata = { name: 'shop', labels: { team: 'a' } }
-  assert.deepEqual(namespaceRow({ metadata } as never).row, { name: 'shop', labels: { team: 'a' } })
+  const labels = { team: 'a', 'kubernetes.io/metadata.name': 'shop' }
+  const read = (more: object) => namespaceRow({ metadata: { ...metadata, ...more } } as never).row
+  assert.deepEqual(read({}), { name: 'shop', labels, policyAudit: false })
+  const annotations = { 'weir.io/policy-audit': 'true' }
+  assert.deepEqual(read({ annotations }), { name: 'shop', labels, policyAudit: true })
 })
 
 test('describeObject() copes with anything', () => {

@@ -34,6 +34,7 @@ function pod(name: string, ports: readonly PodPort[], addresses: readonly string
     node: 'node1',
     hostNetwork: false,
     labels: { app: 'web' },
+    annotations: {},
     ports,
     uid: name,
     containerId: name,
@@ -96,11 +97,7 @@ test('planServices() keeps a headless Service without address and passes over Ex
     services.map(({ name }) => name),
     ['headless', 'node'],
   )
-  assert.deepEqual(notes, [
-    'Service of type ExternalName',
-    'Service of type NodePort (its cluster address works)',
-    'Service.spec.externalName',
-  ])
+  assert.deepEqual(notes, ['Service of type ExternalName', 'Service.spec.externalName'])
 })
 
 test('planServices() refuses addresses and ports that are none, and says which and where', () => {
@@ -139,6 +136,33 @@ test('planSlices() makes one slice a family with named target ports resolved', (
       [6, 8080, ['a']],
     ],
   )
+})
+
+test('planServices() gives each port a node port, keeps it, and never gives one twice', () => {
+  const ports = [
+    { name: 'a', port: 80 },
+    { name: 'b', port: 81, nodePort: 30_000 },
+  ]
+  const specs = {
+    one: { selector: { app: 'web' }, type: 'NodePort', ports },
+    two: { ...WEB, type: 'LoadBalancer' },
+    bare: { ...WEB, type: 'LoadBalancer', allocateLoadBalancerNodePorts: false },
+  }
+  const numbers = (services: readonly PlannedService[]) =>
+    services.map(({ ports: planned }) => planned.map(({ nodePort }) => nodePort))
+  const { services } = plan(specs)
+  assert.deepEqual(numbers(services), [[30_001, 30_000], [30_002], [undefined]])
+  const { one: _, ...rest } = specs
+  const later = plan({ zero: { ...WEB, type: 'NodePort' }, ...rest }, services.slice(1))
+  assert.deepEqual(numbers(later.services), [[30_000], [30_002], [undefined]])
+})
+
+test('planServices() hands on what only the agents read', () => {
+  const spec = { ...WEB, externalIPs: ['192.0.2.1'], externalTrafficPolicy: 'Local' }
+  const { services, notes } = plan({ web: spec })
+  const { externalIPs, externalTrafficPolicy } = spec
+  assert.deepEqual(services[0]?.passed, { externalIPs, externalTrafficPolicy })
+  assert.deepEqual(notes, [])
 })
 
 test('planSlices() leaves the port out for a pod that has no port of that name', () => {

@@ -30,6 +30,9 @@ export function metadata(name: string, ...labels: Buffer[]): Buffer {
   )
 }
 
+const containerPort = (name: string, port: number) =>
+  all(bytes(1, name), int(2, 0), int(3, port), bytes(4, 'TCP'), bytes(5, ''))
+
 /** How Kubernetes writes each kind, field numbers from generated.proto. */
 export const ENCODED: Readonly<Record<string, { binary: Buffer; json: object }>> = {
   Node: {
@@ -64,13 +67,29 @@ export const ENCODED: Readonly<Record<string, { binary: Buffer; json: object }>>
     },
   },
   Namespace: {
-    binary: all(bytes(1, metadata('shop', label('team', 'a'))), bytes(2, bytes(1, 'kubernetes'))),
-    json: { metadata: { name: 'shop', labels: { team: 'a' } } },
+    binary: all(
+      bytes(1, metadata('shop', label('team', 'a'), note('weir.io/policy-audit', 'true'))),
+      bytes(2, bytes(1, 'kubernetes')),
+    ),
+    json: {
+      metadata: {
+        ...{ name: 'shop', labels: { team: 'a' } },
+        annotations: { 'weir.io/policy-audit': 'true' },
+      },
+    },
   },
   Pod: {
     binary: all(
       bytes(1, metadata('web-1', label('app', 'web'), label('tier', 'front'))),
-      bytes(2, all(bytes(2, bytes(1, 'container')), bytes(10, 'n1'), int(11, 0), int(12, 1))),
+      bytes(
+        2,
+        all(
+          bytes(2, all(bytes(1, 'web'), bytes(6, containerPort('http', 8080)), bytes(24, ''))),
+          ...[bytes(10, 'n1'), int(11, 0), int(12, 1)],
+          bytes(20, all(bytes(1, 'once'), bytes(6, containerPort('setup', 1)))),
+          bytes(20, all(bytes(6, containerPort('proxy', 15001)), bytes(24, 'Always'))),
+        ),
+      ),
       bytes(
         3,
         all(
@@ -83,8 +102,18 @@ export const ENCODED: Readonly<Record<string, { binary: Buffer; json: object }>>
       ),
     ),
     json: {
-      metadata: { name: 'web-1', namespace: 'shop', labels: { app: 'web', tier: 'front' } },
-      spec: { nodeName: 'n1' },
+      metadata: {
+        ...{ name: 'web-1', namespace: 'shop', uid: 'uid-1' },
+        labels: { app: 'web', tier: 'front' },
+      },
+      spec: {
+        nodeName: 'n1',
+        containers: [{ ports: [{ name: 'http', containerPort: 8080 }] }],
+        initContainers: [
+          { ports: [{ name: 'setup', containerPort: 1 }] },
+          { ports: [{ name: 'proxy', containerPort: 15001 }], restartPolicy: 'Always' },
+        ],
+      },
       status: {
         phase: 'Running',
         podIP: '10.1.1.7',
@@ -216,6 +245,46 @@ export const ENCODED: Readonly<Record<string, { binary: Buffer; json: object }>>
         { name: 'http', protocol: 'TCP', port: 8080 },
         { name: 'any', protocol: 'TCP' },
       ],
+    },
+  },
+  NetworkPolicy: {
+    binary: all(
+      bytes(1, metadata('allow')),
+      bytes(
+        2,
+        all(
+          bytes(1, bytes(1, all(bytes(1, 'app'), bytes(2, 'web')))),
+          bytes(
+            2,
+            all(
+              bytes(1, all(bytes(1, 'TCP'), bytes(2, all(int(1, 0), int(2, 80), bytes(3, ''))))),
+              bytes(1, all(bytes(1, 'UDP'), bytes(2, all(int(1, 1), int(2, 0), bytes(3, 'dns'))))),
+              bytes(2, all(bytes(1, ''), bytes(2, ''))),
+              bytes(2, bytes(3, all(bytes(1, '10.0.0.0/8'), bytes(2, '10.1.0.0/16')))),
+            ),
+          ),
+          bytes(4, 'Ingress'),
+        ),
+      ),
+    ),
+    json: {
+      metadata: { name: 'allow', namespace: 'shop' },
+      spec: {
+        podSelector: { matchLabels: { app: 'web' } },
+        ingress: [
+          {
+            ports: [
+              { protocol: 'TCP', port: 80 },
+              { protocol: 'UDP', port: 'dns' },
+            ],
+            from: [
+              { podSelector: {}, namespaceSelector: {} },
+              { ipBlock: { cidr: '10.0.0.0/8', except: ['10.1.0.0/16'] } },
+            ],
+          },
+        ],
+        policyTypes: ['Ingress'],
+      },
     },
   },
 }

@@ -11,7 +11,8 @@ import { decodeMessage, messageType, openEnvelope } from '../../../../src/kube/w
 import { all, bytes, ENCODED, int, metadata } from './encoded.ts'
 
 describe('the same object in protobuf and JSON gives the same row', () => {
-  for (const { kind, convert } of KINDS) {
+  // Custom kinds are served as JSON only.
+  for (const { kind, convert } of KINDS.filter((each) => each.kind !== 'ClusterNetworkPolicy')) {
     test(kind, () => {
       const { binary, json } = ENCODED[kind] ?? assert.fail(`no bytes for ${kind}`)
       const decoded = convert(decodeMessage(kind, binary) as never)
@@ -22,10 +23,9 @@ describe('the same object in protobuf and JSON gives the same row', () => {
 })
 
 test('metadata carries what identifies an object and nothing that is large', () => {
-  const decoded = decodeMessage('Pod', ENCODED['Pod']?.binary ?? Buffer.alloc(0))
+  const decoded = decodeMessage('NetworkPolicy', all(bytes(1, metadata('web-1'))))
   assert.deepEqual(JSON.parse(JSON.stringify(decoded['metadata'])), {
     ...{ name: 'web-1', namespace: 'shop', uid: 'uid-1', resourceVersion: '4711' },
-    labels: { app: 'web', tier: 'front' },
   })
 })
 
