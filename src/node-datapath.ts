@@ -8,6 +8,7 @@ import type { ControlSettings } from './control/settings.ts'
 import { wire } from './control/wire.ts'
 import { Datapath } from './datapath/datapath.ts'
 import { detectUplinks, nodeAddressOf, type Uplink } from './datapath/uplinks.ts'
+import type { XdpState } from './datapath/xdp.ts'
 import type { Library } from './libbpf/library.ts'
 import { prefixFamily } from './net/prefix.ts'
 import { Netlink } from './netlink/netlink.ts'
@@ -124,6 +125,7 @@ export class NodeDatapath {
       uplinks: this.#current?.uplinks.map(({ name }) => name) ?? [],
       mtu: this.podMtu,
       mtuDerivation: this.#ground?.mtu.derivation.join('; ') ?? '',
+      xdp: describeXdp(this.#current?.xdp),
     }
   }
 
@@ -199,6 +201,7 @@ export class NodeDatapath {
       cgroupRoot: config.cgroupRoot,
       object: config.object,
       socketServices: config.socketServices,
+      xdp: config.xdp,
       ...(config.routing === 'native' ? {} : { overlay: { port, vni } }),
       ...(config.maxFlows === undefined ? {} : { maxFlows: config.maxFlows }),
     })
@@ -227,6 +230,13 @@ export class NodeDatapath {
       log.warn({ ...conflict }, 'Two objects ask for the same thing, the first by name has it')
     })
   }
+}
+
+/** "native on eth0", "off on eth0: another XDP program is attached (EBUSY)". */
+function describeXdp(state: XdpState | undefined): string {
+  if (!state) return 'not known yet'
+  const { mode, device, reason } = state
+  return `${mode} on ${device}${reason === undefined ? '' : `: ${reason}`}`
 }
 
 function whatIsMissing(nodeName: string, node: Node | undefined): string | undefined {

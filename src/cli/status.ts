@@ -37,6 +37,7 @@ function printStatus(status: AgentStatus): void {
     ],
     ['MTU', `${status.mtu}: ${status.mtuDerivation}`],
     ['services', status.socketServices ? 'at the socket and per packet' : 'per packet'],
+    ['XDP', status.xdp],
     ['source', describeSource(source)],
     ...(source.kinds ? [['watches', source.kinds.map(describeWatch).join('\n')] as const] : []),
     [

@@ -26,6 +26,7 @@ import { hostRoute, nodeRouteOperations, type RouteContext, readNodeRoutes } fro
 import { pinsUnder, requireBpffs } from './pins.ts'
 import { Services } from './services.ts'
 import { nodeAddressOf, type Uplink } from './uplinks.ts'
+import { attachXdp, type XdpDevice, type XdpState, type XdpWish } from './xdp.ts'
 
 export interface DatapathOptions {
   readonly library: Library
@@ -39,6 +40,7 @@ export interface DatapathOptions {
   readonly cgroupRoot: string
   readonly object: string
   readonly socketServices: boolean
+  readonly xdp: XdpWish
   /** Absent: routing is native throughout. */
   readonly overlay?: { readonly port: number; readonly vni: number }
   readonly maxFlows?: number
@@ -62,6 +64,7 @@ export class Datapath {
     toPod: ReturnType<BpfObject['program']>
   }
   readonly #routeContext: RouteContext
+  #xdp: XdpState | undefined
 
   /** Loads, attaches and restores. Throws with the datapath as it was before, or partly swapped. */
   static async open(options: DatapathOptions): Promise<Datapath> {
@@ -87,12 +90,14 @@ export class Datapath {
     const datapath = new Datapath(options, { netlink, object, gateways, devices })
     datapath.#restore(options.node)
     pins.links.create()
-    await attachHooks(hooksOf(options, object, devices), {
+    const attaching = {
       library: options.library,
       pins: pins.links,
-      program: (name) => object.program(name),
+      program: (name: string) => object.program(name),
       log: options.log,
-    })
+    }
+    await attachHooks(hooksOf(options, object, devices), attaching)
+    datapath.#xdp = attachXdp(xdpDevice(netlink, options.uplinks), options.xdp, attaching)
     return datapath
   }
 
@@ -158,6 +163,11 @@ export class Datapath {
     return readNodeRoutes(this.#netlink, this.#routeContext, (index) => names.get(index) ?? '')
   }
 
+  /** Of the uplink with the node's address; other uplinks have none. */
+  get xdp(): XdpState | undefined {
+    return this.#xdp
+  }
+
   /** As of the collector's last run; undefined before the first. */
   get flowCounts(): FlowCounts | undefined {
     return this.#collector.counts
@@ -204,6 +214,13 @@ function programConfig(
     uplinkMac: uplink.mac,
     socketServices: socketServices ? 1 : 0,
   }
+}
+
+function xdpDevice(netlink: Netlink, [uplink]: readonly Uplink[]): XdpDevice {
+  if (!uplink) throw new Error('Cannot attach XDP: there is no uplink')
+  const { name, ifindex } = uplink
+  const link = listLinks(netlink).find((each) => each.ifindex === ifindex)
+  return { name, ifindex, kind: link?.kind }
 }
 
 /** Every hook this configuration wants; what is attached beyond them is detached. */

@@ -8,6 +8,7 @@ import type { Library } from '../libbpf/library.ts'
 import { Link } from '../libbpf/link.ts'
 import type { Program } from '../libbpf/program.ts'
 import type { PinDirectory } from './pins.ts'
+import { isXdpPin } from './xdp.ts'
 
 export type Hook =
   | {
@@ -62,7 +63,7 @@ export async function attachHooks(hooks: readonly Hook[], options: AttachOptions
     if (!swapProgram(hook, name, options)) attach(hook, name, options)
   }
   for (const name of options.pins.names()) {
-    if (wanted.has(name)) continue
+    if (wanted.has(name) || isXdpPin(name)) continue
     options.pins.remove(name)
     options.log.info({ hook: name }, 'Detached a program')
   }

@@ -49,6 +49,7 @@ export const FACTS: AgentFacts = {
   mtu: 1450,
   mtuDerivation: '1500 (eth0) - 50 (VXLAN)',
   socketServices: true,
+  xdp: 'native on eth0',
   source: { kind: 'manifests', location: '/etc/weir', initialized: true, ageMs: 5, errors: [] },
   problems: [],
 }

@@ -1,0 +1,39 @@
+// XDP on the uplink as the agent is set: which mode is in force, what is pinned, and why not.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { Scene } from './scene.ts'
+import { TestNode } from './test-node.ts'
+
+const scene = new Scene()
+let node: TestNode
+
+before(() => {
+  node = new TestNode(scene, 1)
+  node.know(node)
+})
+after(() => scene.dispose())
+
+const CASES = [
+  { flag: 'auto', xdp: /^off on eth0: a veth loses what XDP sends/, attached: '' },
+  { flag: 'generic', xdp: /^generic on eth0$/, attached: 'xdpgeneric' },
+  { flag: 'native', xdp: /^native on eth0$/, attached: 'xdp' },
+  { flag: 'native', xdp: /^native on eth0$/, attached: 'xdp' },
+  { flag: 'off', xdp: /^off on eth0: --xdp off$/, attached: '' },
+]
+
+test('a restart goes from mode to mode, and keeps the link where the mode stays', async () => {
+  for (const { flag, xdp, attached } of CASES) {
+    await node.start('--xdp', flag)
+    const status = (await node.get('/v1/status')) as { xdp: string }
+    assert.match(status.xdp, xdp)
+    const pins = node.pins().filter((pin) => pin.includes('xdp_uplink'))
+    assert.deepEqual(pins, attached ? [`links/xdp_uplink-${flag}-eth0`] : [])
+    const link = scene.ip(node.netns, 'link', 'show', 'dev', 'eth0')
+    const [, mode = ''] = /(xdp\S*)[/ ]?.* qdisc/.exec(link) ?? []
+    assert.equal(mode.replace(/\/id.*/, ''), attached, link)
+    await node.kill()
+    // What was attached stays while no agent runs.
+    const left = scene.ip(node.netns, 'link', 'show', 'dev', 'eth0')
+    assert.equal(left.includes('xdp'), attached !== '', left)
+  }
+})
