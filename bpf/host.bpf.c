@@ -13,7 +13,7 @@ static __always_inline int host_leave(struct __sk_buff *skb, struct packet *pkt)
 		return ret;
 	if (pkt->attention & ATTENTION_NEIGHBOUR)
 		return PASS;
-	flow = packet_flow(pkt);
+	flow = packet_flow(skb, pkt);
 	if (!flow)
 		return pkt->verdict;
 	if (forward_is_too_big(skb, pkt, flow))

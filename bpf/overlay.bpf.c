@@ -33,11 +33,13 @@ static __always_inline int overlay_arrive(struct __sk_buff *skb, struct packet *
 	ret = packet_parse(skb, pkt, ETH_HLEN, skb->protocol);
 	if (ret)
 		return ret;
-	flow = packet_flow(pkt);
+	flow = packet_flow(skb, pkt);
 	if (!flow)
 		return pkt->verdict;
 	/* The inner MAC is nobody's; a packet "for another host" would die in the pod. */
 	bpf_skb_change_type(skb, PACKET_HOST);
+	if (flow->next != FLOW_TO_ENDPOINT && forward_is_too_big(skb, pkt, flow))
+		return -DROP_TOO_BIG;
 	return forward(skb, pkt, flow, true);
 }
 

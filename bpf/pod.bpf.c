@@ -20,7 +20,7 @@ static __always_inline int pod_leave(struct __sk_buff *skb, struct packet *pkt)
 	if (unlikely(!flow)) {
 		if (pkt->attention & ATTENTION_NEIGHBOUR)
 			return ndp_answer(skb, pkt);
-		flow = walk(pkt);
+		flow = walk(skb, pkt);
 		if (!flow)
 			return pkt->verdict;
 	}
@@ -56,7 +56,7 @@ static __always_inline int pod_enter(struct __sk_buff *skb, struct packet *pkt)
 		return ret;
 	if (pkt->attention & ATTENTION_NEIGHBOUR)
 		return PASS;
-	flow = packet_flow(pkt);
+	flow = packet_flow(skb, pkt);
 	if (!flow)
 		return pkt->verdict;
 	flow_touch(flow, skb->len);

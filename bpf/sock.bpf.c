@@ -7,7 +7,28 @@
 #define SOCKET_OK 1
 #define SOCKET_REFUSED 0
 
-/* Frontend to backend. `number` picks the backend. */
+/* Which backend. A client with affinity is a network namespace, for a socket need not have an
+ * address yet. `number` picks the slot.
+ */
+static __always_inline struct backend *socket_backend(struct bpf_sock_addr *ctx,
+						      const struct service *service, __u32 number)
+{
+	__u64 cookie = bpf_get_netns_cookie(ctx);
+	struct choice choice = { .number = number, .now = clock_seconds() };
+
+	address_words(&choice.key.client)[2] = cookie >> 32;
+	address_words(&choice.key.client)[3] = cookie;
+	return service_choose(service, &service->internal, &choice);
+}
+
+/* Left to the programs of packets: what depends on the client's address, and silence. */
+static __always_inline bool socket_leaves(const struct service *service)
+{
+	return service->flags & SERVICE_SOURCE_RANGES ||
+	       (!service->internal.count && service->flags & SERVICE_DROP_EMPTY);
+}
+
+/* Frontend to backend. */
 static __always_inline int socket_translate(struct bpf_sock_addr *ctx, struct socket_remote *remote,
 					    __u32 number, bool *translated)
 {
@@ -17,9 +38,9 @@ static __always_inline int socket_translate(struct bpf_sock_addr *ctx, struct so
 	struct socket_key key;
 
 	service = service_find(&remote->address, remote->port, ctx->protocol);
-	if (!service)
+	if (!service || socket_leaves(service))
 		return SOCKET_OK;
-	backend = service_backend(&service->internal, number);
+	backend = socket_backend(ctx, service, number);
 	if (!backend) {
 		socket_refuse(remote, ctx->protocol);
 		return SOCKET_REFUSED;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What arrives from the wire: native packets for pods, and VXLAN of known nodes. The rest is the
- * node's own and passes untouched, as cheaply as may be.
+/* What arrives from the wire: native packets for pods, VXLAN of known nodes, and whoever asks for
+ * a frontend. And what the node itself sends there. The rest is the node's own and passes
+ * untouched, as cheaply as may be.
  */
 
 /* True when the packet is for the node's own address. */
@@ -22,11 +23,14 @@ static __always_inline bool uplink_is_for_node(void *data, void *end, __be16 pro
 	return address_is_config(&to, &config.node6);
 }
 
-/* The sender of a packet for nobody is answered by from_overlay, where the wrapping is off. */
+/* Whoever is owed an answer gets it by from_overlay, where the wrapping is off. */
 static __always_inline int uplink_refuse_overlay(const struct packet *pkt)
 {
-	return pkt->verdict == -DROP_NO_ENDPOINT ? PASS : pkt->verdict;
+	return pkt->verdict < 0 && reply_is_due(pkt, -pkt->verdict) ? PASS : pkt->verdict;
 }
+
+/* Answer of uplink_arrive_overlay about a packet that is no VXLAN of ours. */
+#define UPLINK_NATIVE 257
 
 /* The flow is found before the headers come off: one lookup, one move of the data. */
 static __always_inline int uplink_arrive_overlay(struct __sk_buff *skb, struct packet *pkt)
@@ -36,7 +40,7 @@ static __always_inline int uplink_arrive_overlay(struct __sk_buff *skb, struct p
 	int ret;
 
 	if (!encap_is_ours((void *)(long)skb->data, (void *)(long)skb->data_end, pkt, &protocol))
-		return PASS;
+		return UPLINK_NATIVE;
 	pkt->direction = DIRECTION_FROM_OVERLAY;
 	pkt->by_overlay = 1;
 	pkt->from_ifindex = config.overlay_ifindex;
@@ -45,24 +49,15 @@ static __always_inline int uplink_arrive_overlay(struct __sk_buff *skb, struct p
 	ret = packet_parse(skb, pkt, VXLAN_INNER, protocol);
 	if (ret)
 		return ret;
-	flow = packet_flow(pkt);
+	flow = packet_flow(skb, pkt);
 	if (unlikely(!flow))
 		return uplink_refuse_overlay(pkt);
 	ret = decap(skb, pkt);
 	if (ret)
 		return ret;
+	if (flow->next != FLOW_TO_ENDPOINT && forward_is_too_big(skb, pkt, flow))
+		return -DROP_TOO_BIG;
 	return forward(skb, pkt, flow, true);
-}
-
-/* True for an address of a pod, and for one that only a pod could have. */
-static __always_inline bool uplink_is_for_pod(const struct __sk_buff *skb, const struct address *to)
-{
-	struct destination *destination;
-
-	if (endpoint_find(to))
-		return true;
-	destination = skb->pkt_type == PACKET_HOST ? destination_find(to) : NULL;
-	return destination && destination->flags & DESTINATION_LOCAL;
 }
 
 /* Whatever is wrong with a packet that is no pod's, the node's stack shall judge. */
@@ -70,28 +65,69 @@ static __always_inline int uplink_arrive_native(struct __sk_buff *skb, struct pa
 {
 	struct flow *flow;
 
-	if (packet_parse(skb, pkt, ETH_HLEN, skb->protocol))
+	if (packet_parse(skb, pkt, ETH_HLEN, skb->protocol) || pkt->attention & ATTENTION_NEIGHBOUR)
 		return PASS;
-	flow = flow_established(pkt);
-	if (unlikely(!flow)) {
-		if (!uplink_is_for_pod(skb, &pkt->tuple.destination))
-			return PASS;
-		flow = walk(pkt);
-		if (!flow)
-			return pkt->verdict;
-	}
+	pkt->is_stray = skb->pkt_type == PACKET_OTHERHOST;
+	flow = packet_flow(skb, pkt);
+	if (!flow)
+		return pkt->verdict;
+	if (flow->next != FLOW_TO_ENDPOINT && forward_is_too_big(skb, pkt, flow))
+		return -DROP_TOO_BIG;
 	return forward(skb, pkt, flow, true);
+}
+
+static __always_inline int uplink_arrive(struct __sk_buff *skb, struct packet *pkt)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	int ret = UPLINK_NATIVE;
+
+	if (uplink_is_for_node(data, end, skb->protocol))
+		ret = uplink_arrive_overlay(skb, pkt);
+	return ret == UPLINK_NATIVE ? uplink_arrive_native(skb, pkt) : ret;
 }
 
 SEC("tc")
 int from_uplink(struct __sk_buff *skb)
 {
 	struct packet pkt = { .direction = DIRECTION_FROM_UPLINK, .on_ifindex = skb->ifindex };
-	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 
 	if (!is_ip(skb->protocol))
 		return TC_ACT_UNSPEC;
-	if (uplink_is_for_node(data, end, skb->protocol))
-		return finish(skb, &pkt, uplink_arrive_overlay(skb, &pkt));
-	return finish(skb, &pkt, uplink_arrive_native(skb, &pkt));
+	return finish(skb, &pkt, uplink_arrive(skb, &pkt));
+}
+
+/* A packet of the node's own to a frontend, or an answer of one of its own processes that is a
+ * backend. To a pod of this node it goes as it is: to_pod finds the same flow, and translates.
+ */
+static __always_inline int uplink_leave(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct flow *flow;
+	int ret;
+
+	if (packet_parse(skb, pkt, ETH_HLEN, skb->protocol) || pkt->attention & ATTENTION_NEIGHBOUR)
+		return PASS;
+	flow = packet_flow(skb, pkt);
+	if (!flow)
+		return pkt->verdict;
+	if (flow->flags & FLOW_REVERSE) {
+		flow_touch(flow, skb->len);
+		metric_count(pkt->direction, METRIC_FORWARDED + (flow->next & 7), skb->len);
+		return rewrite(skb, pkt, flow, false) ?: PASS;
+	}
+	if (forward_is_too_big(skb, pkt, flow))
+		return -DROP_TOO_BIG;
+	if (flow->next != FLOW_TO_ENDPOINT)
+		return forward(skb, pkt, flow, false);
+	ret = rewrite_macs(skb, &flow->destination_mac, &flow->source_mac);
+	return ret ?: bpf_redirect(flow->to_ifindex, 0);
+}
+
+SEC("tc")
+int to_uplink(struct __sk_buff *skb)
+{
+	struct packet pkt = { .direction = DIRECTION_TO_UPLINK, .on_ifindex = skb->ifindex };
+
+	if (skb->tc_index == TC_INDEX_SENT || !is_ip(skb->protocol))
+		return TC_ACT_UNSPEC;
+	return finish(skb, &pkt, uplink_leave(skb, &pkt));
 }

@@ -38,6 +38,7 @@
 #define ARPOP_REQUEST 1
 #define ARPOP_REPLY 2
 #define PACKET_HOST 0
+#define PACKET_OTHERHOST 3
 
 #define AF_INET 2
 #define AF_INET6 10

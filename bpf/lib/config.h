@@ -18,10 +18,12 @@ struct config {
 	__be16 overlay_port; /* UDP, 8472 by default */
 	struct mac host_mac; /* of weir_host */
 	struct mac uplink_mac;
+	__u16 masquerade_first; /* ports at the node's address for translated sources */
+	__u16 masquerade_count;
+	__u8 masquerade;      /* 1: pods leave the cluster with the node's address */
 	__u8 socket_services; /* 1: connect() translates, else per packet */
-	__u8 pad;
 };
-_Static_assert(sizeof(struct config) == 100, "the agent writes it by its layout");
+_Static_assert(sizeof(struct config) == 104, "the agent writes it by its layout");
 
 const volatile struct config config = {};
 

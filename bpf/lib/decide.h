@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Decisions about a new or stale flow: may its source send from there, and where does it go. */
 #pragma once
+#include "balance.h"
 #include "destination.h"
 #include "drop.h"
 #include "endpoint.h"
 #include "flow.h"
-#include "service.h"
 
 #define ANY_MTU 65535	       /* the stack minds the MTU of its own ways */
 #define VXLAN_IPV4_OVERHEAD 50 /* IPv4, UDP, VXLAN and the inner Ethernet header */
@@ -43,7 +43,8 @@ static __always_inline int flow_go_destination(struct flow *flow,
 
 	if (destination->flags & DESTINATION_LOCAL)
 		return -DROP_NO_ENDPOINT;
-	if (flow->flags & FLOW_FROM_OVERLAY) /* no node is another's transit */
+	/* No node is another's transit, but for whom it stands in. */
+	if (flow->flags & FLOW_FROM_OVERLAY && !(flow->flags & FLOW_SERVICE))
 		return -DROP_NO_ROUTE;
 	flow->node = destination->node;
 	if (destination->flags & DESTINATION_ON_LINK)
@@ -57,6 +58,21 @@ static __always_inline int flow_go_destination(struct flow *flow,
 		flow_go(flow, FLOW_TO_FIB, config.uplink_ifindex, mtu);
 	}
 	return 0;
+}
+
+/* Out by the uplink by which the other half came, to a neighbour or as the routes say. */
+static __always_inline void flow_go_uplink(struct flow *flow, const struct destination *destination)
+{
+	__u32 ifindex = flow->to_ifindex ?: config.uplink_ifindex;
+	__u32 mtu = flow->mtu ?: config.uplink_mtu;
+
+	if (destination && destination->flags & DESTINATION_ON_LINK) {
+		flow->node = destination->node;
+		flow->flags |= FLOW_ON_LINK;
+		flow_go(flow, FLOW_TO_NEIGHBOUR, ifindex, mtu);
+	} else {
+		flow_go(flow, FLOW_TO_FIB, ifindex, mtu);
+	}
 }
 
 static __always_inline bool address_is_own(const struct address *address)
@@ -95,10 +111,12 @@ GLOBAL int flow_decide(struct flow *flow)
 		return 0;
 	}
 	destination = destination_find(to);
-	if (destination)
-		return flow_go_destination(flow, destination);
 	if (flow->flags & FLOW_BY_UPLINK)
-		flow_go(flow, FLOW_TO_FIB, config.uplink_ifindex, config.uplink_mtu);
+		flow_go_uplink(flow, destination);
+	else if (destination)
+		return flow_go_destination(flow, destination);
+	else if (flow->flags & FLOW_SNAT)
+		flow_go_uplink(flow, NULL);
 	else
 		flow_go_stack(flow);
 	return 0;
@@ -151,24 +169,83 @@ GLOBAL int source_check(const struct packet *pkt, const struct address *source)
 	return endpoint && endpoint->ifindex == pkt->from_ifindex ? 0 : -DROP_SPOOFED_SOURCE;
 }
 
-/* Chooses a backend when the destination is a frontend: 0 or -DROP_NO_BACKEND. */
-static __always_inline int flow_choose_backend(const struct packet *pkt, struct flow *flow)
+/* The frontend that a new flow asks for. By the uplink comes much that is the node's own: of its
+ * TCP only a SYN can ask.
+ */
+static __always_inline struct service *packet_asks_for(const struct packet *pkt)
 {
 	const struct tuple *tuple = &pkt->tuple;
-	struct service *service;
+
+	switch (pkt->direction) {
+	case DIRECTION_FROM_UPLINK:
+		if (pkt->is_stray)
+			return NULL;
+		if (tuple->protocol == IPPROTO_TCP && !packet_is_syn(pkt) &&
+		    address_is_own(&tuple->destination))
+			return NULL;
+		break;
+	case DIRECTION_TO_UPLINK:
+		if (tuple->protocol == IPPROTO_TCP && !packet_is_syn(pkt))
+			return NULL;
+		break;
+	case DIRECTION_FROM_POD:
+	case DIRECTION_FROM_OVERLAY:
+		break;
+	default:
+		return NULL;
+	}
+	return service_find(&tuple->destination, tuple->destination_port, tuple->protocol);
+}
+
+/* From beyond the cluster's pods and this node. */
+static __always_inline bool packet_is_external(const struct packet *pkt)
+{
+	struct destination *destination;
+
+	if (pkt->direction != DIRECTION_FROM_UPLINK && !pkt->by_overlay)
+		return false;
+	destination = destination_find(&pkt->tuple.source);
+	return !destination || destination->flags & DESTINATION_NODE;
+}
+
+/* With affinity a client counts and not its port, on every node alike. */
+static __always_inline __u32 balance_number(const struct service *service,
+					    const struct tuple *tuple)
+{
+	struct tuple hashed;
+
+	if (!(service->flags & SERVICE_MAGLEV))
+		return bpf_get_prandom_u32();
+	hashed = *tuple;
+	if (service->affinity_seconds)
+		hashed.source_port = 0;
+	return tuple_hash(&hashed);
+}
+
+/* A backend in the place of the frontend: 0 or -DROP_x. */
+static __noinline int flow_choose_backend(const struct packet *pkt, struct flow *flow,
+					  const struct service *service, struct choice *choice)
+{
+	bool external = packet_is_external(pkt);
+	__u32 drop_empty = external ? SERVICE_DROP_EMPTY_EXTERNAL : SERVICE_DROP_EMPTY;
 	struct backend *backend;
 
-	service = service_find(&tuple->destination, tuple->destination_port, tuple->protocol);
-	if (!service)
-		return 0;
-	backend = service_backend(&service->internal, bpf_get_prandom_u32());
+	if (service->flags & SERVICE_SOURCE_RANGES && pkt->direction != DIRECTION_TO_UPLINK &&
+	    !source_range_holds(service->id, &pkt->tuple.source))
+		return -DROP_SOURCE_RANGE;
+	choice->key.client = pkt->tuple.source;
+	choice->now = flow->last_seen;
+	choice->number = balance_number(service, &pkt->tuple);
+	backend =
+		service_choose(service, external ? &service->external : &service->internal, choice);
 	if (!backend)
-		return -DROP_NO_BACKEND;
+		return service->flags & drop_empty ? -DROP_NO_LOCAL_BACKEND : -DROP_NO_BACKEND;
 	flow->service_id = service->id;
 	flow->flags |= FLOW_SERVICE;
 	flow->out.destination = backend->address;
 	flow->out.destination_port = backend->port;
-	if (!address_equal(&backend->address, &tuple->source))
+	if (pkt->direction != DIRECTION_FROM_POD ||
+	    !address_equal(&backend->address, &pkt->tuple.source))
 		return 0;
 	/* A pod to itself: its answer must leave the pod, so the client becomes the gateway. */
 	flow->flags |= FLOW_HAIRPIN;

@@ -18,8 +18,10 @@ enum drop_reason {
 	DROP_TOO_BIG = 10,	       /* above the MTU of the way out; answered with ICMP */
 	DROP_UNKNOWN_TUNNEL_PEER = 11, /* VXLAN from an address that is no node */
 	DROP_TTL_EXPIRED = 12,
-	DROP_REDIRECT_FAILED = 13, /* a kernel helper refused */
-	DROP_INVALID_ICMP = 14,	   /* ICMP error that quotes no known flow */
-	DROP_POLICY_EGRESS = 15,   /* the source's policies do not let it go there */
-	DROP_POLICY_INGRESS = 16,  /* the destination's policies do not let it in */
+	DROP_REDIRECT_FAILED = 13,  /* a kernel helper refused */
+	DROP_INVALID_ICMP = 14,	    /* ICMP error that quotes no known flow */
+	DROP_POLICY_EGRESS = 15,    /* the source's policies do not let it go there */
+	DROP_POLICY_INGRESS = 16,   /* the destination's policies do not let it in */
+	DROP_NO_LOCAL_BACKEND = 17, /* policy Local, and no backend on this node */
+	DROP_SOURCE_RANGE = 18,	    /* the Service does not take this source */
 };

@@ -27,13 +27,17 @@ struct vxlan_frame {
 	 BPF_F_ADJ_ROOM_ENCAP_L2(ETH_HLEN) | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |                       \
 	 BPF_F_ADJ_ROOM_NO_CSUM_RESET)
 
-/* Out by the uplink: to `node` when it is a neighbour there, else as the routes say. */
-static __always_inline int encap_send(const struct flow *flow)
+/* On what the programs send out: to_uplink shall not look at it again. */
+#define TC_INDEX_SENT 0x5745
+
+/* Out by an uplink: to `node` when it is a neighbour there, else as the routes say. */
+static __always_inline int encap_send(struct __sk_buff *skb, const struct flow *flow, __u32 ifindex)
 {
 	struct bpf_redir_neigh hop = {};
 
+	skb->tc_index = TC_INDEX_SENT;
 	if (!(flow->flags & FLOW_ON_LINK))
-		return bpf_redirect_neigh(config.uplink_ifindex, NULL, 0, 0);
+		return bpf_redirect_neigh(ifindex, NULL, 0, 0);
 	if (address_is_ipv4(&flow->node)) {
 		hop.nh_family = AF_INET;
 		hop.ipv4_nh = address_ipv4(&flow->node);
@@ -41,7 +45,7 @@ static __always_inline int encap_send(const struct flow *flow)
 		hop.nh_family = AF_INET6;
 		__builtin_memcpy(hop.ipv6_nh, flow->node.bytes, sizeof(flow->node));
 	}
-	return bpf_redirect_neigh(config.uplink_ifindex, &hop, sizeof(hop), 0);
+	return bpf_redirect_neigh(ifindex, &hop, sizeof(hop), 0);
 }
 
 /* Leaves the headers to the kernel's VXLAN device. */
@@ -62,6 +66,7 @@ static __always_inline int encap_by_device(struct __sk_buff *skb, const struct p
 	}
 	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), flags))
 		return -DROP_REDIRECT_FAILED;
+	skb->tc_index = TC_INDEX_SENT;
 	return bpf_redirect(config.overlay_ifindex, 0);
 }
 
@@ -113,7 +118,7 @@ static __always_inline int encap(struct __sk_buff *skb, const struct packet *pkt
 		return -DROP_REDIRECT_FAILED;
 	eth->h_proto = bpf_htons(ETH_P_IP);
 	encap_write((void *)(eth + 1), pkt, flow, skb->len - ETH_HLEN, hash);
-	return encap_send(flow);
+	return encap_send(skb, flow, config.uplink_ifindex);
 }
 
 /* Takes the wrapping off; offsets in `pkt` move along. PASS: the kernel (before 6.3, for IPv6

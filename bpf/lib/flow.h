@@ -39,6 +39,7 @@ enum flow_flags {
 	FLOW_BY_UPLINK = 512,	 /* its other half came by the uplink: the world is there */
 	FLOW_ON_LINK = 1024,	 /* `node` is a neighbour on the uplink: no FIB lookup */
 	FLOW_SHAPED = 2048,	 /* into its pod through the egress queue of the host end */
+	FLOW_SNAT = 4096,	 /* the client appears as this node */
 };
 
 struct flow {
@@ -48,7 +49,7 @@ struct flow {
 	__u32 from_ifindex;  /* may arrive on: a pod's veth, overlay_ifindex; 0: stack, uplink */
 	__u32 to_ifindex;    /* interface it leaves by */
 	__u32 last_seen;     /* seconds of the coarse monotonic clock */
-	__u32 service_id;    /* frontend that made it, or 0 */
+	__u32 service_id;    /* service port that made it, or 0 */
 	__u16 flags;	     /* enum flow_flags */
 	__u8 next;	     /* enum flow_next */
 	__u8 pad;
@@ -100,14 +101,16 @@ static __always_inline bool flow_is_current(const struct flow *flow, const struc
 }
 
 /* THE lookup: the entry of an established connection's ordinary packet, or NULL. */
-static __always_inline struct flow *flow_established(const struct packet *pkt)
+static __always_inline struct flow *flow_established(struct packet *pkt)
 {
 	struct flow *flow;
 
 	if (pkt->attention)
 		return NULL;
 	flow = bpf_map_lookup_elem(&flows, &pkt->tuple);
-	if (unlikely(!flow || !flow_is_current(flow, pkt)))
+	if (unlikely(!flow)) {
+		pkt->is_unknown = 1;
 		return NULL;
-	return flow;
+	}
+	return likely(flow_is_current(flow, pkt)) ? flow : NULL;
 }

@@ -41,7 +41,7 @@ GLOBAL int forward_away(struct __sk_buff *skb, struct packet *pkt, struct flow *
 	switch (flow->next) {
 	case FLOW_TO_NEIGHBOUR:
 	case FLOW_TO_FIB:
-		return encap_send(flow);
+		return encap_send(skb, flow, flow->to_ifindex);
 	case FLOW_TO_HOST:
 		return forward_to_host(skb);
 	case FLOW_TO_OVERLAY:
@@ -54,9 +54,14 @@ GLOBAL int forward_away(struct __sk_buff *skb, struct packet *pkt, struct flow *
 	}
 }
 
-/* The last hop a packet may take was the one before: the stack knows how to say so. */
-static __always_inline int forward_expired(struct __sk_buff *skb, const struct packet *pkt)
+/* The last hop a packet may take was the one before: the stack knows how to say so, but for one
+ * to a frontend, which it would take for its own.
+ */
+static __always_inline int forward_expired(struct __sk_buff *skb, const struct packet *pkt,
+					   const struct flow *flow)
 {
+	if (flow->flags & FLOW_TRANSLATED && pkt->direction != DIRECTION_FROM_POD)
+		return -DROP_TTL_EXPIRED;
 	return pkt->by_overlay ? forward_to_host(skb) : PASS;
 }
 
@@ -81,7 +86,7 @@ static __always_inline int forward(struct __sk_buff *skb, struct packet *pkt, st
 
 	flow_touch(flow, skb->len);
 	if (unlikely(is_hop && leaves && pkt->ttl <= 1))
-		return forward_expired(skb, pkt);
+		return forward_expired(skb, pkt, flow);
 	ret = rewrite(skb, pkt, flow, is_hop && leaves);
 	if (ret)
 		return ret;

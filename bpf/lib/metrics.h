@@ -20,7 +20,7 @@ struct metric {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 7 << METRIC_SHIFT);
+	__uint(max_entries, 8 << METRIC_SHIFT);
 	__type(key, __u32);
 	__type(value, struct metric);
 } metrics SEC(".maps");

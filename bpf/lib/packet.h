@@ -15,6 +15,7 @@ enum direction {
 	DIRECTION_FROM_OVERLAY = 4,
 	DIRECTION_SOCKET = 5,
 	DIRECTION_XDP_UPLINK = 6, /* counted only: the walk calls it FROM_UPLINK or FROM_OVERLAY */
+	DIRECTION_TO_UPLINK = 7,
 };
 
 /* Packets that the one-lookup path must not take. The first three are TCP's own bits. */
@@ -50,6 +51,9 @@ struct packet {
 	__u8 tos;
 	__u8 l4_length; /* of TCP and UDP headers, for segment sizes */
 	__u8 tcp_flags;
+	__u8 is_unknown; /* map flows has been asked, and has nothing */
+	__u8 is_stray;	 /* the frame was for another machine */
+	__u16 pad;
 };
 
 /* ICMP's and ICMPv6's header: the second word is echo's id and sequence, or the MTU of an error. */
@@ -60,6 +64,11 @@ struct icmp_header {
 	__be16 id;
 	__be16 sequence;
 };
+
+static __always_inline bool packet_is_syn(const struct packet *pkt)
+{
+	return pkt->attention & ATTENTION_SYN && !(pkt->tcp_flags & TCP_ACK);
+}
 
 /* A v4-mapped address inside an IPv6 packet would pass for IPv4 in every table. */
 static __always_inline bool packet_is_disguised(const struct tuple *tuple)

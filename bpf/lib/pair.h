@@ -1,21 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* The two halves of a connection: made, promoted, refreshed and removed together. */
 #pragma once
-#include "decide.h"
+#include "claim.h"
 #include "policy.h"
-
-#define PORT_TRIES 16
-#define PORT_FIRST 32768
-#define PORT_COUNT 28232 /* up to 60999, as Linux' own ephemeral ports */
-
-/* Too large for a stack of 512 bytes; bottom halves are off while a program runs, so one
- * per CPU is enough.
- */
-struct flow_pair {
-	struct tuple key; /* of the reverse half */
-	struct flow forward;
-	struct flow reverse;
-};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -30,6 +17,9 @@ static __always_inline struct flow_pair *pair_buffer(void)
 
 	return bpf_map_lookup_elem(&pair_scratch, &zero);
 }
+
+/* Verdict of a step that found no pair, or ended one: pair_open shall make it. */
+#define PAIR_NONE 258
 
 static __always_inline struct flow *pair_fail(struct packet *pkt, int verdict)
 {
@@ -60,6 +50,20 @@ static __always_inline void flow_arrived_as(struct flow *flow, const struct pack
 	}
 }
 
+/* What comes by the uplink and asks for no pod, and what the node sends out, is its own business. */
+static __always_inline bool pair_concerns(const struct packet *pkt)
+{
+	const struct address *to = &pkt->tuple.destination;
+	struct destination *destination;
+
+	if (pkt->direction == DIRECTION_TO_UPLINK)
+		return false;
+	if (pkt->direction != DIRECTION_FROM_UPLINK || endpoint_find(to))
+		return true;
+	destination = pkt->is_stray ? NULL : destination_find(to);
+	return destination && destination->flags & DESTINATION_LOCAL;
+}
+
 /* 0, a verdict that needs no flow, or -DROP_x: what each hook may forward. */
 static __always_inline int pair_may_open(const struct packet *pkt, const struct flow *forward)
 {
@@ -68,27 +72,37 @@ static __always_inline int pair_may_open(const struct packet *pkt, const struct 
 	if (pkt->direction == DIRECTION_TO_POD)
 		return to_endpoint && forward->to_ifindex == pkt->on_ifindex ? 0 : PASS;
 	if (pkt->direction == DIRECTION_FROM_UPLINK)
-		return to_endpoint ? 0 : PASS;
+		return to_endpoint || forward->flags & FLOW_SERVICE ? 0 : PASS;
 	if (pkt->direction == DIRECTION_FROM_HOST)
 		return to_endpoint || forward->next == FLOW_TO_STACK ? -DROP_NO_ROUTE : 0;
 	return 0;
 }
 
-static __always_inline int pair_fill_forward(struct packet *pkt, struct flow *forward)
+static __always_inline int pair_fill_forward(void *ctx, struct packet *pkt, struct flow_pair *pair)
 {
+	struct flow *forward = &pair->forward;
+	struct service *service = packet_asks_for(pkt);
 	int ret;
 
+	if (!service && !pair_concerns(pkt))
+		return PASS;
+	ret = source_check(pkt, &pkt->tuple.source);
+	if (ret)
+		return ret;
 	*forward = (struct flow){ .out = pkt->tuple, .last_seen = clock_seconds() };
 	flow_arrived_as(forward, pkt);
-	if (pkt->direction == DIRECTION_FROM_POD) {
-		ret = flow_choose_backend(pkt, forward);
+	if (service) {
+		ret = flow_choose_backend(pkt, forward, service, &pair->choice);
 		if (ret)
 			return ret;
 	}
 	ret = flow_decide(forward);
 	if (ret)
 		return ret;
-	return pair_may_open(pkt, forward);
+	ret = pair_may_open(pkt, forward);
+	if (!ret)
+		flow_translate_source(ctx, pkt, forward);
+	return ret;
 }
 
 static __always_inline int pair_fill_reverse(struct packet *pkt, struct flow *reverse,
@@ -99,50 +113,16 @@ static __always_inline int pair_fill_reverse(struct packet *pkt, struct flow *re
 	tuple_reverse(&reverse->out, &pkt->tuple);
 	reverse->egress_rule = forward->egress_rule;
 	reverse->ingress_rule = forward->ingress_rule;
-	reverse->flags = FLOW_REVERSE | (forward->flags & (FLOW_SERVICE | FLOW_HAIRPIN));
-	if (pkt->direction == DIRECTION_TO_POD)
+	reverse->flags =
+		FLOW_REVERSE | (forward->flags & (FLOW_SERVICE | FLOW_HAIRPIN | FLOW_SNAT));
+	if (pkt->direction == DIRECTION_TO_POD || pkt->direction == DIRECTION_TO_UPLINK)
 		reverse->flags |= FLOW_BY_STACK;
-	if (pkt->direction == DIRECTION_FROM_UPLINK)
+	if (pkt->direction == DIRECTION_FROM_UPLINK) {
 		reverse->flags |= FLOW_BY_UPLINK;
+		reverse->to_ifindex = pkt->on_ifindex;
+	}
 	flow_arrives_from(reverse, forward);
 	return flow_decide(reverse);
-}
-
-/* Takes the reverse tuple for this connection; false when another one holds it. */
-static __always_inline bool pair_claim(struct flow_pair *pair)
-{
-	struct flow *held = bpf_map_lookup_elem(&flows, &pair->key);
-
-	if (held && !tuple_equal(&held->out, &pair->reverse.out))
-		return false;
-	if (!bpf_map_update_elem(&embryos, &pair->key, &pair->reverse, BPF_NOEXIST))
-		return true;
-	held = bpf_map_lookup_elem(&embryos, &pair->key);
-	if (held && !tuple_equal(&held->out, &pair->reverse.out))
-		return false;
-	return !bpf_map_update_elem(&embryos, &pair->key, &pair->reverse, BPF_ANY);
-}
-
-/* Inserts the reverse half. Only when its tuple is taken (two ways to one backend, or a pod
- * to itself) does the source port change; then until a free one is found.
- */
-static __always_inline int pair_allocate(struct packet *pkt, struct flow_pair *pair)
-{
-	struct tuple *out = &pair->forward.out;
-
-	for (int i = 0; i < PORT_TRIES; i++) {
-		if (!tuple_equal(out, &pkt->tuple)) {
-			pair->forward.flags |= FLOW_TRANSLATED;
-			pair->reverse.flags |= FLOW_TRANSLATED;
-		}
-		tuple_reverse(&pair->key, out);
-		if (pair_claim(pair))
-			return 0;
-		if (out->protocol != IPPROTO_TCP && out->protocol != IPPROTO_UDP)
-			break;
-		out->source_port = bpf_htons(PORT_FIRST + bpf_get_prandom_u32() % PORT_COUNT);
-	}
-	return -DROP_NO_PORT;
 }
 
 /* Inserts the forward half. Another CPU may have been quicker: then its choice stands. */
@@ -159,7 +139,7 @@ static __always_inline struct flow *pair_publish(struct packet *pkt, struct flow
 }
 
 /* Makes the pair of a new connection and answers its forward half; NULL: see pkt->verdict. */
-static __noinline struct flow *pair_open(struct packet *pkt)
+static __noinline struct flow *pair_open(void *ctx, struct packet *pkt)
 {
 	struct flow_pair *pair = pair_buffer();
 	struct flow *flow;
@@ -167,10 +147,7 @@ static __noinline struct flow *pair_open(struct packet *pkt)
 
 	if (!pair)
 		return pair_fail(pkt, -DROP_FLOW_TABLE_FULL);
-	ret = source_check(pkt, &pkt->tuple.source);
-	if (ret)
-		return pair_fail(pkt, ret);
-	ret = pair_fill_forward(pkt, &pair->forward);
+	ret = pair_fill_forward(ctx, pkt, pair);
 	if (ret)
 		return pair_fail(pkt, ret);
 	ret = policy_check(pkt, &pair->forward);
@@ -238,7 +215,7 @@ static __noinline struct flow *pair_refresh(struct packet *pkt, struct flow *flo
 		    pkt->tuple.protocol != IPPROTO_UDP)
 			return pair_fail(pkt, ret);
 		pair_delete(pkt, fresh); /* its backend is gone; UDP may have another at once */
-		return pair_open(pkt);
+		return pair_fail(pkt, PAIR_NONE);
 	}
 	ret = policy_check(pkt, fresh);
 	if (ret)

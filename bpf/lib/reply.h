@@ -12,11 +12,12 @@
 static __always_inline int reply_send(struct __sk_buff *skb, const struct packet *pkt)
 {
 	bpf_skb_change_type(skb, PACKET_HOST);
+	skb->tc_index = TC_INDEX_SENT;
 	if (pkt->by_overlay)
 		return encap_by_device(skb, pkt, &pkt->peer);
 	if (pkt->direction == DIRECTION_FROM_UPLINK)
 		return bpf_redirect(skb->ifindex, 0);
-	if (pkt->direction == DIRECTION_FROM_HOST)
+	if (pkt->direction == DIRECTION_FROM_HOST || pkt->direction == DIRECTION_TO_UPLINK)
 		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 	return bpf_redirect_peer(skb->ifindex, 0);
 }
@@ -128,15 +129,15 @@ struct reply_error {
 	bool by_destination;
 };
 
-/* Who complains: for a port, the address that was asked; else the router, which is our gateway
- * (but the node would not believe its own address).
+/* Who complains: for a port, and to the outside, the address that was asked; else the router, which
+ * is our gateway (but the node would not believe its own address).
  */
 static __always_inline void reply_source(const struct packet *pkt, const struct reply_error *error,
 					 struct address *source)
 {
 	address_from_config(source, pkt->is_ipv6 ? &config.gateway6 : &config.gateway4);
 	if (error->by_destination || pkt->direction == DIRECTION_FROM_HOST ||
-	    address_is_unspecified(source))
+	    pkt->direction == DIRECTION_TO_UPLINK || address_is_unspecified(source))
 		*source = pkt->tuple.destination;
 }
 
@@ -231,16 +232,18 @@ static __noinline int reply_error(struct __sk_buff *skb, struct packet *pkt,
 	return ret ? TC_ACT_SHOT : reply_send(skb, pkt);
 }
 
-/* Pods and the node hear of every reason; others only that nobody is there. */
+/* Pods and the node hear of every reason; others why what they asked for cannot be had. */
 static __always_inline bool reply_is_due(const struct packet *pkt, int reason)
 {
 	switch (pkt->direction) {
 	case DIRECTION_FROM_POD:
 	case DIRECTION_FROM_HOST:
+	case DIRECTION_TO_UPLINK:
 		return true;
 	case DIRECTION_FROM_UPLINK:
 	case DIRECTION_FROM_OVERLAY:
-		return reason == DROP_NO_ENDPOINT;
+		return reason == DROP_NO_ENDPOINT || reason == DROP_NO_BACKEND ||
+		       reason == DROP_TOO_BIG || reason == DROP_TTL_EXPIRED;
 	default:
 		return false;
 	}
@@ -276,6 +279,12 @@ static __always_inline int reply(struct __sk_buff *skb, struct packet *pkt, int 
 		error.code4 = ICMP_FRAG_NEEDED;
 		error.type6 = ICMPV6_PKT_TOOBIG;
 		error.mtu = pkt->mtu;
+		error.by_destination = pkt->direction == DIRECTION_FROM_UPLINK;
+		break;
+	case DROP_TTL_EXPIRED:
+		error.type4 = ICMP_TIME_EXCEEDED;
+		error.type6 = ICMPV6_TIME_EXCEED;
+		error.by_destination = pkt->direction == DIRECTION_FROM_UPLINK;
 		break;
 	default:
 		return TC_ACT_SHOT;

@@ -8,6 +8,27 @@
 #include "flow.h"
 #include "icmp_rewrite.h"
 
+/* An echo's id, and the checksum: ICMPv6's covers the addresses too. */
+static __always_inline int rewrite_echo(struct __sk_buff *skb, const struct packet *pkt,
+					const struct tuple *out, __u32 difference)
+{
+	/* One of the two is the id, the other is 0. */
+	__u32 from = pkt->tuple.source_port | pkt->tuple.destination_port;
+	__u32 check = pkt->l4 + offsetof(struct icmp_header, check);
+	__u16 to = out->source_port | out->destination_port;
+
+	if (out->protocol == IPPROTO_ICMPV6 &&
+	    bpf_l4_csum_replace(skb, check, 0, difference, BPF_F_PSEUDO_HDR))
+		return -DROP_MALFORMED;
+	if (from == to)
+		return 0;
+	if (bpf_l4_csum_replace(skb, check, from, to, sizeof(to)) ||
+	    bpf_skb_store_bytes(skb, pkt->l4 + offsetof(struct icmp_header, id), &to, sizeof(to),
+				0))
+		return -DROP_MALFORMED;
+	return 0;
+}
+
 /* Ports and transport checksum. `difference` is that of the addresses. */
 static __always_inline int rewrite_transport(struct __sk_buff *skb, const struct packet *pkt,
 					     const struct tuple *out, __u32 difference)
@@ -21,6 +42,8 @@ static __always_inline int rewrite_transport(struct __sk_buff *skb, const struct
 	} else if (out->protocol == IPPROTO_UDP) {
 		check = pkt->l4 + offsetof(struct udphdr, check);
 		flags = BPF_F_MARK_MANGLED_0;
+	} else if (out->protocol == IPPROTO_ICMP || out->protocol == IPPROTO_ICMPV6) {
+		return rewrite_echo(skb, pkt, out, difference);
 	} else {
 		return 0;
 	}

@@ -29,7 +29,6 @@ enum service_flags {
 	SERVICE_SOURCE_RANGES = 4, /* only who is in map source_ranges may ask */
 	SERVICE_DROP_EMPTY = 8,	   /* an empty internal set is silence, and no refusal */
 	SERVICE_DROP_EMPTY_EXTERNAL = 16, /* the same of the external set */
-	SERVICE_EXTERNAL_SCOPE = 32, /* meant for outside: NodePort, ExternalIP, LoadBalancer */
 };
 
 struct service {
@@ -81,19 +80,4 @@ static __always_inline struct service *service_find(const struct address *addres
 	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
 		return NULL;
 	return bpf_map_lookup_elem(&services, &key);
-}
-
-/* The backend that `number` picks, one connection more; NULL when the set has none. */
-static __always_inline struct backend *service_backend(const struct service_set *set, __u32 number)
-{
-	struct backend_key key = { .set_id = set->id };
-	struct backend *backend;
-
-	if (!set->count)
-		return NULL;
-	key.slot = number % set->count;
-	backend = bpf_map_lookup_elem(&backends, &key);
-	if (backend)
-		__sync_fetch_and_add(&backend->hits, 1);
-	return backend;
 }

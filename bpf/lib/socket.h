@@ -3,8 +3,8 @@
  * that recvmsg() and getpeername() answer what connect() and sendmsg() were asked for.
  */
 #pragma once
+#include "balance.h"
 #include "event.h"
-#include "service.h"
 
 struct socket_key {
 	__u64 cookie;

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* The slow walk: packets for which one lookup is not enough. Answers the flow to follow,
- * or NULL with pkt->verdict.
+ * or NULL with pkt->verdict. `ctx` is the program's, for the kernel's route lookup alone.
  */
 #pragma once
 #include "icmp.h"
 #include "pair.h"
-
-static __always_inline bool packet_is_syn(const struct packet *pkt)
-{
-	return pkt->attention & ATTENTION_SYN && !(pkt->tcp_flags & TCP_ACK);
-}
 
 /* True once either side has sent FIN or RST. */
 static __always_inline bool flow_is_closing(const struct flow *flow)
@@ -33,11 +28,19 @@ static __always_inline void flow_note_close(struct flow *flow, const struct pack
 		flow->flags |= FLOW_RST;
 }
 
+/* A pod's packet that the stack sends on has been dealt with when it left the pod. */
+static __always_inline bool walk_is_pods(const struct packet *pkt, const struct flow *flow)
+{
+	return pkt->direction == DIRECTION_TO_UPLINK && flow->from_ifindex;
+}
+
 static __always_inline struct flow *walk_known(struct packet *pkt, struct flow *flow)
 {
+	if (walk_is_pods(pkt, flow))
+		return pair_fail(pkt, PASS);
 	if (packet_is_syn(pkt) && flow_is_closing(flow)) {
 		pair_delete(pkt, flow);
-		return pair_open(pkt);
+		return pair_fail(pkt, PAIR_NONE);
 	}
 	if (!flow_is_current(flow, pkt))
 		flow = pair_refresh(pkt, flow, false);
@@ -67,6 +70,8 @@ static __always_inline struct flow *walk_embryo(struct packet *pkt, struct flow 
 	struct tuple other_key;
 	struct flow *other;
 
+	if (walk_is_pods(pkt, flow))
+		return pair_fail(pkt, PASS);
 	tuple_reverse(&other_key, &flow->out);
 	other = bpf_map_lookup_elem(&embryos, &other_key);
 	if (other && packet_is_syn(pkt) && (flow->flags | other->flags) & (FLOW_FIN | FLOW_RST)) {
@@ -77,7 +82,7 @@ static __always_inline struct flow *walk_embryo(struct packet *pkt, struct flow 
 		return flow;
 	if (!other) {
 		bpf_map_delete_elem(&embryos, &pkt->tuple);
-		return pair_open(pkt);
+		return pair_fail(pkt, PAIR_NONE);
 	}
 	if (!flow_is_current(flow, pkt))
 		return pair_refresh(pkt, flow, true);
@@ -101,12 +106,23 @@ static __always_inline int walk_special(const struct packet *pkt)
 
 	if (pkt->by_overlay)
 		return -DROP_UNSUPPORTED;
-	if (!address_is_link_local(source) && !address_is_unspecified(source))
+	if (pkt->direction == DIRECTION_FROM_POD && !address_is_link_local(source) &&
+	    !address_is_unspecified(source))
 		ret = source_check(pkt, source);
 	return ret ?: PASS;
 }
 
-static __noinline struct flow *walk(struct packet *pkt)
+static __noinline struct flow *walk_table(struct packet *pkt)
+{
+	struct flow *flow = pkt->is_unknown ? NULL : bpf_map_lookup_elem(&flows, &pkt->tuple);
+
+	if (flow)
+		return walk_known(pkt, flow);
+	flow = bpf_map_lookup_elem(&embryos, &pkt->tuple);
+	return flow ? walk_embryo(pkt, flow) : pair_fail(pkt, PAIR_NONE);
+}
+
+static __noinline struct flow *walk(void *ctx, struct packet *pkt)
 {
 	struct flow *flow;
 
@@ -114,21 +130,18 @@ static __noinline struct flow *walk(struct packet *pkt)
 		return pair_fail(pkt, walk_special(pkt));
 	if (pkt->attention & ATTENTION_ICMP_ERROR)
 		return icmp_error_flow(pkt);
-	flow = bpf_map_lookup_elem(&flows, &pkt->tuple);
-	if (flow)
-		return walk_known(pkt, flow);
-	flow = bpf_map_lookup_elem(&embryos, &pkt->tuple);
-	if (flow)
-		return walk_embryo(pkt, flow);
-	return pair_open(pkt);
+	flow = walk_table(pkt);
+	if (!flow && pkt->verdict == PAIR_NONE)
+		flow = pair_open(ctx, pkt);
+	return flow;
 }
 
 /* The flow that a packet follows: the one lookup, and the walk when that is not enough. NULL: see
  * pkt->verdict.
  */
-static __always_inline struct flow *packet_flow(struct packet *pkt)
+static __always_inline struct flow *packet_flow(void *ctx, struct packet *pkt)
 {
 	struct flow *flow = flow_established(pkt);
 
-	return likely(flow) ? flow : walk(pkt);
+	return likely(flow) ? flow : walk(ctx, pkt);
 }

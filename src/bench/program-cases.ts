@@ -69,6 +69,9 @@ export function sceneConfig(): layout.Config {
     hostMac: HOST_MAC,
     uplinkMac: HOST_MAC,
     socketServices: 0,
+    masquerade: 0,
+    masqueradeFirst: 16384,
+    masqueradeCount: 13616,
   }
 }
 

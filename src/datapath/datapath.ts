@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import type { Library } from '../libbpf/library.ts'
 import type { BpfObject } from '../libbpf/object.ts'
 import { type Address, parseAddress } from '../net/address.ts'
+import type { Prefix } from '../net/prefix.ts'
 import { listLinks } from '../netlink/links.ts'
 import { Netlink } from '../netlink/netlink.ts'
 import type { Operations } from '../state/reconciler.ts'
@@ -22,6 +23,12 @@ import { ensureGateway, type GatewayDevices, type Gateways, gatewaysOf } from '.
 import { attachHooks, type Hook, requireCgroup2 } from './hooks.ts'
 import * as layout from './layout.gen.ts'
 import { loadObject } from './loader.ts'
+import {
+  DEFAULT_MASQUERADE,
+  exclusionOperations,
+  type MasqueradeSettings,
+  writeUplinks,
+} from './masquerade.ts'
 import { hostRoute, nodeRouteOperations, type RouteContext, readNodeRoutes } from './node-routes.ts'
 import { pinsUnder, requireBpffs } from './pins.ts'
 import { Services } from './services.ts'
@@ -44,6 +51,7 @@ export interface DatapathOptions {
   /** Absent: routing is native throughout. */
   readonly overlay?: { readonly port: number; readonly vni: number }
   readonly maxFlows?: number
+  readonly masquerade?: MasqueradeSettings
 }
 
 export class Datapath {
@@ -53,6 +61,7 @@ export class Datapath {
   readonly frontends: Operations<Frontend>
   readonly destinations: Operations<Destination>
   readonly nodeRoutes: Operations<NodeRoute>
+  readonly masqueradeExclusions: Operations<{ readonly prefix: Prefix }>
   readonly #netlink: Netlink
   readonly #object: BpfObject
   readonly #services: Services
@@ -134,6 +143,10 @@ export class Datapath {
       podCidrs,
     }
     writeLocalDestinations(destinations)
+    writeUplinks(new KernelMap(object.map('uplinks'), layout.maps.uplinks), uplinks, node.addresses)
+    this.masqueradeExclusions = exclusionOperations(
+      new KernelMap(object.map('no_masquerade'), layout.maps.noMasquerade),
+    )
     this.destinations = destinationOperations(destinations)
     this.nodeRoutes = nodeRouteOperations(netlink, () => this.#routeContext)
     this.#events = new Events(library, object.map('events'))
@@ -191,7 +204,7 @@ export class Datapath {
 const NO_ADDRESS = parseAddress('::')
 
 function programConfig(
-  { node, uplinks, overlay, socketServices }: DatapathOptions,
+  { node, uplinks, overlay, socketServices, masquerade = DEFAULT_MASQUERADE }: DatapathOptions,
   gateways: Gateways,
   { host, overlay: device }: GatewayDevices,
 ): layout.Config {
@@ -213,6 +226,9 @@ function programConfig(
     hostMac: host.mac,
     uplinkMac: uplink.mac,
     socketServices: socketServices ? 1 : 0,
+    masquerade: masquerade.enabled ? 1 : 0,
+    masqueradeFirst: masquerade.firstPort,
+    masqueradeCount: masquerade.lastPort - masquerade.firstPort + 1,
   }
 }
 
@@ -233,7 +249,10 @@ function hooksOf(
     ({ kind: 'tcx', program, direction, device, ifindex }) as const
   const sockets = socketServices ? object.programs : []
   return [
-    ...uplinks.map(({ name, ifindex }) => tcx('from_uplink', 'ingress', name, ifindex)),
+    ...uplinks.flatMap(({ name, ifindex }) => [
+      tcx('from_uplink', 'ingress', name, ifindex),
+      tcx('to_uplink', 'egress', name, ifindex),
+    ]),
     tcx('from_host', 'egress', 'weir_host', host.ifindex),
     ...(overlay ? [tcx('from_overlay', 'ingress', 'weir_vxlan', overlay.ifindex)] : []),
     ...sockets.flatMap(({ name, section }): Hook[] => {

@@ -80,12 +80,12 @@ function toEntry(row: Destination): readonly [layout.DestinationKey, layout.Dest
 }
 
 /** Lengths are of the 16-byte form: an IPv4 /24 is 120. */
-function toKey(prefix: Prefix): layout.DestinationKey {
+export function toKey(prefix: Prefix): layout.DestinationKey {
   const widened = prefixFamily(prefix) === 4 ? 96 : 0
   return { prefixLength: prefixLength(prefix) + widened, address: prefixAddress(prefix) }
 }
 
-function toPrefix({ address, prefixLength: length }: layout.DestinationKey): Prefix {
+export function toPrefix({ address, prefixLength: length }: layout.DestinationKey): Prefix {
   return parsePrefix(`${address}/${address.includes(':') ? length : length - 96}`)
 }
 

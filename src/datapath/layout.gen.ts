@@ -4,7 +4,7 @@ import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
 import { type Codec, defineCodec, eachOf, type MapLayout, putBytes, takeBytes } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = 'fd199024c4aaf5621a57261db3f22b8d'
+export const OBJECT_HASH = '9332d78b9ce080a12392108ddc10636c'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -28,6 +28,7 @@ export const Direction = {
   FROM_OVERLAY: 4,
   SOCKET: 5,
   XDP_UPLINK: 6,
+  TO_UPLINK: 7,
 } as const
 export type Direction = (typeof Direction)[keyof typeof Direction]
 /** Names of `enum direction` by number. */
@@ -54,6 +55,8 @@ export const DropReason = {
   INVALID_ICMP: 14,
   POLICY_EGRESS: 15,
   POLICY_INGRESS: 16,
+  NO_LOCAL_BACKEND: 17,
+  SOURCE_RANGE: 18,
 } as const
 export type DropReason = (typeof DropReason)[keyof typeof DropReason]
 /** Names of `enum drop_reason` by number. */
@@ -97,6 +100,7 @@ export const FlowFlags = {
   BY_UPLINK: 512,
   ON_LINK: 1024,
   SHAPED: 2048,
+  SNAT: 4096,
 } as const
 export type FlowFlags = (typeof FlowFlags)[keyof typeof FlowFlags]
 /** Names of `enum flow_flags` by number. */
@@ -190,12 +194,55 @@ export const ServiceFlags = {
   SOURCE_RANGES: 4,
   DROP_EMPTY: 8,
   DROP_EMPTY_EXTERNAL: 16,
-  EXTERNAL_SCOPE: 32,
 } as const
 export type ServiceFlags = (typeof ServiceFlags)[keyof typeof ServiceFlags]
 /** Names of `enum service_flags` by number. */
 export const serviceFlagsNames: ReadonlyMap<number, string> = new Map(
   Object.entries(ServiceFlags).map(([name, value]) => [value, name]),
+)
+
+/** `struct affinity`, 32 bytes. */
+export interface Affinity {
+  readonly backend: Address
+  readonly port: number
+  readonly setId: number
+  readonly slot: number
+  readonly lastUsed: number
+}
+export const affinity: Codec<Affinity> = defineCodec(
+  32,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.backend))
+    view.setUint16(at + 16, v.port, false)
+    view.setUint16(at + 18, 0, true)
+    view.setUint32(at + 20, v.setId, true)
+    view.setUint32(at + 24, v.slot, true)
+    view.setUint32(at + 28, v.lastUsed, true)
+  },
+  (view, at) => ({
+    backend: addressFromBytes(takeBytes(view, at, 16)),
+    port: view.getUint16(at + 16, false),
+    setId: view.getUint32(at + 20, true),
+    slot: view.getUint32(at + 24, true),
+    lastUsed: view.getUint32(at + 28, true),
+  }),
+)
+
+/** `struct affinity_key`, 20 bytes. */
+export interface AffinityKey {
+  readonly client: Address
+  readonly serviceId: number
+}
+export const affinityKey: Codec<AffinityKey> = defineCodec(
+  20,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.client))
+    view.setUint32(at + 16, v.serviceId, true)
+  },
+  (view, at) => ({
+    client: addressFromBytes(takeBytes(view, at, 16)),
+    serviceId: view.getUint32(at + 16, true),
+  }),
 )
 
 /** `struct backend`, 32 bytes. */
@@ -236,6 +283,30 @@ export const backendKey: Codec<BackendKey> = defineCodec(
   }),
 )
 
+/** `struct choice`, 64 bytes. */
+export interface Choice {
+  readonly key: AffinityKey
+  readonly affinity: Affinity
+  readonly number: number
+  readonly now: number
+}
+export const choice: Codec<Choice> = defineCodec(
+  64,
+  (view, at, v) => {
+    affinityKey.encode(view, at, v.key)
+    affinity.encode(view, at + 20, v.affinity)
+    view.setUint32(at + 52, v.number, true)
+    view.setUint32(at + 56, v.now, true)
+    view.setUint32(at + 60, 0, true)
+  },
+  (view, at) => ({
+    key: affinityKey.decode(view, at),
+    affinity: affinity.decode(view, at + 20),
+    number: view.getUint32(at + 52, true),
+    now: view.getUint32(at + 56, true),
+  }),
+)
+
 /** `struct cidr_key`, 20 bytes. */
 export interface CidrKey {
   readonly prefixLength: number
@@ -253,7 +324,7 @@ export const cidrKey: Codec<CidrKey> = defineCodec(
   }),
 )
 
-/** `struct config`, 100 bytes. */
+/** `struct config`, 104 bytes. */
 export interface Config {
   readonly gateway4: Address
   readonly gateway6: Address
@@ -267,10 +338,13 @@ export interface Config {
   readonly overlayPort: number
   readonly hostMac: Mac
   readonly uplinkMac: Mac
+  readonly masqueradeFirst: number
+  readonly masqueradeCount: number
+  readonly masquerade: number
   readonly socketServices: number
 }
 export const config: Codec<Config> = defineCodec(
-  100,
+  104,
   (view, at, v) => {
     putBytes(view, at, 16, addressToBytes(v.gateway4))
     putBytes(view, at + 16, 16, addressToBytes(v.gateway6))
@@ -284,8 +358,10 @@ export const config: Codec<Config> = defineCodec(
     view.setUint16(at + 84, v.overlayPort, false)
     putBytes(view, at + 86, 6, macToBytes(v.hostMac))
     putBytes(view, at + 92, 6, macToBytes(v.uplinkMac))
-    view.setUint8(at + 98, v.socketServices)
-    view.setUint8(at + 99, 0)
+    view.setUint16(at + 98, v.masqueradeFirst, true)
+    view.setUint16(at + 100, v.masqueradeCount, true)
+    view.setUint8(at + 102, v.masquerade)
+    view.setUint8(at + 103, v.socketServices)
   },
   (view, at) => ({
     gateway4: addressFromBytes(takeBytes(view, at, 16)),
@@ -300,7 +376,10 @@ export const config: Codec<Config> = defineCodec(
     overlayPort: view.getUint16(at + 84, false),
     hostMac: macFromBytes(takeBytes(view, at + 86, 6)),
     uplinkMac: macFromBytes(takeBytes(view, at + 92, 6)),
-    socketServices: view.getUint8(at + 98),
+    masqueradeFirst: view.getUint16(at + 98, true),
+    masqueradeCount: view.getUint16(at + 100, true),
+    masquerade: view.getUint8(at + 102),
+    socketServices: view.getUint8(at + 103),
   }),
 )
 
@@ -547,23 +626,26 @@ export const flow: Codec<Flow> = defineCodec(
   }),
 )
 
-/** `struct flow_pair`, 280 bytes. */
+/** `struct flow_pair`, 344 bytes. */
 export interface FlowPair {
   readonly key: Tuple
   readonly forward: Flow
   readonly reverse: Flow
+  readonly choice: Choice
 }
 export const flowPair: Codec<FlowPair> = defineCodec(
-  280,
+  344,
   (view, at, v) => {
     tuple.encode(view, at, v.key)
     flow.encode(view, at + 40, v.forward)
     flow.encode(view, at + 160, v.reverse)
+    choice.encode(view, at + 280, v.choice)
   },
   (view, at) => ({
     key: tuple.decode(view, at),
     forward: flow.decode(view, at + 40),
     reverse: flow.decode(view, at + 160),
+    choice: choice.decode(view, at + 280),
   }),
 )
 
@@ -968,6 +1050,46 @@ export const socketKey: Codec<SocketKey> = defineCodec(
   }),
 )
 
+/** `struct source_range_key`, 24 bytes. */
+export interface SourceRangeKey {
+  readonly prefixLength: number
+  readonly serviceId: number
+  readonly address: Address
+}
+export const sourceRangeKey: Codec<SourceRangeKey> = defineCodec(
+  24,
+  (view, at, v) => {
+    view.setUint32(at, v.prefixLength, true)
+    view.setUint32(at + 4, v.serviceId, true)
+    putBytes(view, at + 8, 16, addressToBytes(v.address))
+  },
+  (view, at) => ({
+    prefixLength: view.getUint32(at, true),
+    serviceId: view.getUint32(at + 4, true),
+    address: addressFromBytes(takeBytes(view, at + 8, 16)),
+  }),
+)
+
+/** `struct uplink`, 36 bytes. */
+export interface Uplink {
+  readonly address4: Address
+  readonly address6: Address
+  readonly mtu: number
+}
+export const uplink: Codec<Uplink> = defineCodec(
+  36,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.address4))
+    putBytes(view, at + 16, 16, addressToBytes(v.address6))
+    view.setUint32(at + 32, v.mtu, true)
+  },
+  (view, at) => ({
+    address4: addressFromBytes(takeBytes(view, at, 16)),
+    address6: addressFromBytes(takeBytes(view, at + 16, 16)),
+    mtu: view.getUint32(at + 32, true),
+  }),
+)
+
 export const u8: Codec<number> = defineCodec(
   1,
   (view, at, v) => view.setUint8(at, v),
@@ -994,6 +1116,14 @@ export const u64: Codec<bigint> = defineCodec(
 
 /** The maps as the object defines them; the loader may set other sizes. */
 export const maps = {
+  affinity: {
+    name: 'affinity',
+    type: 'lru_hash',
+    maxEntries: 65536,
+    flags: 0,
+    key: affinityKey,
+    value: affinity,
+  } satisfies MapLayout<AffinityKey, Affinity>,
   backends: {
     name: 'backends',
     type: 'hash',
@@ -1067,11 +1197,19 @@ export const maps = {
   metrics: {
     name: 'metrics',
     type: 'percpu_array',
-    maxEntries: 448,
+    maxEntries: 512,
     flags: 0,
     key: u32,
     value: metric,
   } satisfies MapLayout<number, Metric>,
+  noMasquerade: {
+    name: 'no_masquerade',
+    type: 'lpm_trie',
+    maxEntries: 16384,
+    flags: 1,
+    key: destinationKey,
+    value: u32,
+  } satisfies MapLayout<DestinationKey, number>,
   pairScratch: {
     name: 'pair_scratch',
     type: 'percpu_array',
@@ -1120,11 +1258,27 @@ export const maps = {
     key: socketKey,
     value: socketFrontend,
   } satisfies MapLayout<SocketKey, SocketFrontend>,
+  sourceRanges: {
+    name: 'source_ranges',
+    type: 'lpm_trie',
+    maxEntries: 65536,
+    flags: 1,
+    key: sourceRangeKey,
+    value: u32,
+  } satisfies MapLayout<SourceRangeKey, number>,
+  uplinks: {
+    name: 'uplinks',
+    type: 'hash',
+    maxEntries: 64,
+    flags: 0,
+    key: u32,
+    value: uplink,
+  } satisfies MapLayout<number, Uplink>,
 } as const
 
 /** Globals, in bytes of their section. */
 export const globals = {
-  config: { section: '.rodata', offset: 0, size: 100 },
+  config: { section: '.rodata', offset: 0, size: 104 },
   epoch: { section: '.data.epoch', offset: 0, size: 4 },
   policyGeneration: { section: '.data.epoch', offset: 4, size: 4 },
   policyReports: { section: '.data.epoch', offset: 8, size: 4 },

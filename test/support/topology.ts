@@ -10,6 +10,8 @@ import { ip } from './own-netns.ts'
 export const IFINDEX = { podA: 11, podB: 12, host: 20, uplink: 21, overlay: 22 } as const
 export const VNI = 7
 export const VXLAN_PORT = 8472
+/** Ports at the node's address for translated sources. */
+export const MASQUERADE = { first: 16384, count: 13616 } as const
 export const MTU = { pod: 1450, uplink: 1500 } as const
 
 export const MAC = {
@@ -120,6 +122,9 @@ export function testConfig(): layout.Config {
     hostMac: MAC.host,
     uplinkMac: MAC.uplink,
     socketServices: 0,
+    masquerade: 0,
+    masqueradeFirst: MASQUERADE.first,
+    masqueradeCount: MASQUERADE.count,
   }
 }
 
@@ -159,6 +164,9 @@ export interface MapRows {
   readonly destinations: Rows<layout.DestinationKey, layout.Destination>
   readonly services: Rows<layout.ServiceKey, layout.Service>
   readonly backends: Rows<layout.BackendKey, layout.Backend>
+  readonly uplinks: Rows<number, layout.Uplink>
+  readonly noMasquerade: Rows<layout.DestinationKey, number>
+  readonly sourceRanges: Rows<layout.SourceRangeKey, number>
 }
 
 /** What the agent would have written for this node. */
@@ -171,7 +179,15 @@ export function topologyRows(): MapRows {
     destinations: SIDES.flatMap(destinationRows),
     services: SIDES.flatMap(serviceRows),
     backends: SIDES.flatMap(backendRows),
+    uplinks: [uplinkRow()],
+    noMasquerade: [],
+    sourceRanges: [],
   }
+}
+
+function uplinkRow(): readonly [number, layout.Uplink] {
+  const [v4, v6] = SIDES as [Side, Side]
+  return [IFINDEX.uplink, { address4: v4.node, address6: v6.node, mtu: MTU.uplink }]
 }
 
 function endpointRow(

@@ -29,7 +29,7 @@ export interface WorldOptions {
 }
 
 /** Cleared before each fixture; the maps of the topology stay. */
-const PER_FIXTURE = ['flows', 'embryos', 'fragments', 'metrics']
+const PER_FIXTURE = ['flows', 'embryos', 'fragments', 'metrics', 'affinity']
 
 export class World {
   readonly object: BpfObject
@@ -75,6 +75,9 @@ export class World {
     this.#fill(layout.maps.destinations, all.destinations)
     this.#fill(layout.maps.services, all.services)
     this.#fill(layout.maps.backends, all.backends)
+    this.#fill(layout.maps.uplinks, all.uplinks)
+    this.#fill(layout.maps.noMasquerade, all.noMasquerade)
+    this.#fill(layout.maps.sourceRanges, all.sourceRanges)
   }
 
   set epoch(value: number) {
