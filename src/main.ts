@@ -185,6 +185,10 @@ function createReconcilers(
     frontends: reconcile(tables.frontends, ({ frontends }) => frontends),
     destinations: reconcile(tables.destinations, ({ destinations }) => destinations),
     nodeRoutes: reconcile(tables.nodeRoutes, ({ nodeRoutes }) => nodeRoutes),
+    masqueradeExclusions: reconcile(
+      tables.masqueradeExclusions,
+      ({ masqueradeExclusions }) => masqueradeExclusions,
+    ),
   }
 }
 

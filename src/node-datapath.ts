@@ -202,6 +202,8 @@ export class NodeDatapath {
       object: config.object,
       socketServices: config.socketServices,
       xdp: config.xdp,
+      masquerade: config.masquerade,
+      masqueradePorts: config.masqueradePorts,
       ...(config.routing === 'native' ? {} : { overlay: { port, vni } }),
       ...(config.maxFlows === undefined ? {} : { maxFlows: config.maxFlows }),
     })

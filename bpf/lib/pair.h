@@ -50,7 +50,7 @@ static __always_inline void flow_arrived_as(struct flow *flow, const struct pack
 	}
 }
 
-/* What comes by the uplink and asks for no pod, and what the node sends out, is its own business. */
+/* What comes by the uplink and asks for no pod, and what the node sends out, is its own. */
 static __always_inline bool pair_concerns(const struct packet *pkt)
 {
 	const struct address *to = &pkt->tuple.destination;

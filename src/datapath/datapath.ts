@@ -5,12 +5,11 @@ import type { Logger } from 'pino'
 import type { Library } from '../libbpf/library.ts'
 import type { BpfObject } from '../libbpf/object.ts'
 import { type Address, parseAddress } from '../net/address.ts'
-import type { Prefix } from '../net/prefix.ts'
 import { listLinks } from '../netlink/links.ts'
 import { Netlink } from '../netlink/netlink.ts'
 import type { Operations } from '../state/reconciler.ts'
 import type { ActualEndpoint, ActualRoute, DatapathEvent, FlowCounts } from '../tables/actual.ts'
-import type { Destination, Frontend, NodeRoute } from '../tables/desired.ts'
+import type { Destination, Frontend, MasqueradeExclusion, NodeRoute } from '../tables/desired.ts'
 import type { Endpoint, Node } from '../tables/intent.ts'
 import { findProblems } from './check-endpoint.ts'
 import { destinationOperations, writeLocalDestinations } from './destinations.ts'
@@ -23,12 +22,7 @@ import { ensureGateway, type GatewayDevices, type Gateways, gatewaysOf } from '.
 import { attachHooks, type Hook, requireCgroup2 } from './hooks.ts'
 import * as layout from './layout.gen.ts'
 import { loadObject } from './loader.ts'
-import {
-  DEFAULT_MASQUERADE,
-  exclusionOperations,
-  type MasqueradeSettings,
-  writeUplinks,
-} from './masquerade.ts'
+import { exclusionOperations, type PortRange, writeUplinks } from './masquerade.ts'
 import { hostRoute, nodeRouteOperations, type RouteContext, readNodeRoutes } from './node-routes.ts'
 import { pinsUnder, requireBpffs } from './pins.ts'
 import { Services } from './services.ts'
@@ -51,7 +45,10 @@ export interface DatapathOptions {
   /** Absent: routing is native throughout. */
   readonly overlay?: { readonly port: number; readonly vni: number }
   readonly maxFlows?: number
-  readonly masquerade?: MasqueradeSettings
+  /** Pods leave the cluster with the node's address. */
+  readonly masquerade: boolean
+  /** Also for clients of a Service whose backend is elsewhere. */
+  readonly masqueradePorts: PortRange
 }
 
 export class Datapath {
@@ -61,7 +58,7 @@ export class Datapath {
   readonly frontends: Operations<Frontend>
   readonly destinations: Operations<Destination>
   readonly nodeRoutes: Operations<NodeRoute>
-  readonly masqueradeExclusions: Operations<{ readonly prefix: Prefix }>
+  readonly masqueradeExclusions: Operations<MasqueradeExclusion>
   readonly #netlink: Netlink
   readonly #object: BpfObject
   readonly #services: Services
@@ -204,7 +201,7 @@ export class Datapath {
 const NO_ADDRESS = parseAddress('::')
 
 function programConfig(
-  { node, uplinks, overlay, socketServices, masquerade = DEFAULT_MASQUERADE }: DatapathOptions,
+  { node, uplinks, overlay, socketServices, masquerade, masqueradePorts }: DatapathOptions,
   gateways: Gateways,
   { host, overlay: device }: GatewayDevices,
 ): layout.Config {
@@ -226,9 +223,9 @@ function programConfig(
     hostMac: host.mac,
     uplinkMac: uplink.mac,
     socketServices: socketServices ? 1 : 0,
-    masquerade: masquerade.enabled ? 1 : 0,
-    masqueradeFirst: masquerade.firstPort,
-    masqueradeCount: masquerade.lastPort - masquerade.firstPort + 1,
+    masquerade: masquerade ? 1 : 0,
+    masqueradeFirst: masqueradePorts.first,
+    masqueradeCount: masqueradePorts.last - masqueradePorts.first + 1,
   }
 }
 

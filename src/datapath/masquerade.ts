@@ -1,25 +1,17 @@
 // What masquerade needs of the agent: the node's addresses by uplink, and the destinations that see
 // pods as they are. Who is translated, and to which port, the programs decide per flow.
 import { type Address, addressFamily, type Family, parseAddress } from '../net/address.ts'
-import type { Prefix } from '../net/prefix.ts'
 import { NO_FAILURES, type Operations } from '../state/reconciler.ts'
+import type { MasqueradeExclusion } from '../tables/desired.ts'
 import { toKey, toPrefix } from './destinations.ts'
 import type { EntryMap } from './entry-map.ts'
 import type * as layout from './layout.gen.ts'
 import type { Uplink } from './uplinks.ts'
 
-/** Source ports at the node's address for translated flows, and whether pods are masqueraded. */
-export interface MasqueradeSettings {
-  /** Also of pods that leave the cluster; the ports serve NodePorts with backends elsewhere too. */
-  readonly enabled: boolean
-  readonly firstPort: number
-  readonly lastPort: number
-}
-
-export const DEFAULT_MASQUERADE: MasqueradeSettings = {
-  enabled: true,
-  firstPort: 16384,
-  lastPort: 29999,
+/** Ports at the node's address for connections whose source is translated. */
+export interface PortRange {
+  readonly first: number
+  readonly last: number
 }
 
 export type ExclusionMap = EntryMap<layout.DestinationKey, number>
@@ -56,7 +48,7 @@ function addressOn(
  * Keeps map `no_masquerade` equal to the exclusions. Established flows keep their translation, so
  * nothing is decided again.
  */
-export function exclusionOperations(map: ExclusionMap): Operations<{ readonly prefix: Prefix }> {
+export function exclusionOperations(map: ExclusionMap): Operations<MasqueradeExclusion> {
   return {
     async update(rows) {
       const failures = new Map<string, Error>()
