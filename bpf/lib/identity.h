@@ -10,11 +10,13 @@
 #include "destination.h"
 
 enum identity {
-	IDENTITY_ANY = 0,     /* in rules: everybody */
-	IDENTITY_CLUSTER = 1, /* in rules: every pod; else a pod that is not known by name yet */
-	IDENTITY_HOST = 2,    /* this node */
+	IDENTITY_ANY = 0,	  /* in rules: everybody */
+	IDENTITY_UNKNOWN_POD = 1, /* an address of pods, of which nothing is known yet */
+	IDENTITY_HOST = 2,	  /* this node */
 	IDENTITY_WORLD = 3,
 	IDENTITY_NODES = 4, /* the other nodes */
+	IDENTITY_PODS4 = 5, /* in rules: every known pod, by an address of this family */
+	IDENTITY_PODS6 = 6,
 	IDENTITY_FIRST_POD = 256,
 	IDENTITY_FIRST_CIDR = 1 << 24,
 };
@@ -55,20 +57,24 @@ volatile __u32 policy_generation SEC(".data.epoch") = 0;
 
 enum identity exported_identity SEC(".export") = IDENTITY_ANY;
 
-/* Who `address` is: a pod by its address, others by the longest prefix that a rule names. */
+/* Who `address` is: a pod by its address, others by the longest prefix that a rule names. `group`
+ * is the number of all pods, when he is one.
+ */
 static __always_inline __u32 identity_find(const struct address *address, __u32 generation,
-					   struct cidr_key *key, bool *is_pod)
+					   struct cidr_key *key, __u32 *group)
 {
 	struct destination *destination;
 	struct identity_pair *pair;
 	__u32 identity;
 
 	pair = bpf_map_lookup_elem(&identities, address);
-	if (pair && pair->identity[generation & 1]) {
-		identity = pair->identity[generation & 1];
-		*is_pod = identity >= IDENTITY_FIRST_POD;
+	identity = pair ? pair->identity[generation & 1] : 0;
+	if (identity >= IDENTITY_FIRST_POD) {
+		*group = address_is_ipv4(address) ? IDENTITY_PODS4 : IDENTITY_PODS6;
 		return identity;
 	}
+	if (identity == IDENTITY_UNKNOWN_POD)
+		*group = IDENTITY_UNKNOWN_POD;
 	key->prefix_length = 128;
 	key->address = *address;
 	pair = bpf_map_lookup_elem(&cidr_identities, key);
@@ -76,10 +82,11 @@ static __always_inline __u32 identity_find(const struct address *address, __u32 
 	if (address_is_own(address))
 		return identity ?: IDENTITY_HOST;
 	destination = destination_find(address);
-	*is_pod = destination && !(destination->flags & DESTINATION_NODE);
+	if (destination && !(destination->flags & DESTINATION_NODE))
+		*group = IDENTITY_UNKNOWN_POD;
 	if (identity)
 		return identity;
-	if (*is_pod)
-		return IDENTITY_CLUSTER;
+	if (*group)
+		return *group;
 	return destination ? IDENTITY_NODES : IDENTITY_WORLD;
 }

@@ -28,10 +28,11 @@ enum policy_ids {
 
 /* In endpoint_policy.flags. Where a set has entries of a kind, its bit is set, so that a lookup
  * that cannot find anything is not made: kind 2 * level + any, where level 0 is the peer's own
- * identity, 1 every pod, 2 everybody, and any is an entry for all protocols.
+ * identity, 1 all pods, 2 everybody, and any is an entry for all protocols.
  */
 enum endpoint_policy_flags {
 	ENDPOINT_POLICY_AUDIT = 1,
+	ENDPOINT_POLICY_PRESENT = 2, /* always; without it this half of the pair is not there */
 	ENDPOINT_POLICY_EGRESS_KINDS = 0x3f00,
 	ENDPOINT_POLICY_INGRESS_KINDS = 0x3f0000,
 };
@@ -95,7 +96,7 @@ struct policy_answer {
 	__u32 entry_identity;
 	__u8 entry_protocol;
 	__u8 has_entry;
-	__u8 is_pod;  /* the peer */
+	__u8 group;   /* of the peer, when it is a pod: IDENTITY_PODS4 and the like */
 	__u8 verdict; /* enum policy_verdict */
 };
 
@@ -117,7 +118,7 @@ enum policy_verdict exported_policy_verdict SEC(".export") = POLICY_DENY;
 enum policy_ids exported_policy_ids SEC(".export") = POLICY_NONE;
 enum endpoint_policy_flags exported_policy_flags SEC(".export") = ENDPOINT_POLICY_AUDIT;
 
-/* Too large for the stack of those who ask; see struct flow_pair. */
+/* Too large for a stack; see struct flow_pair. */
 struct policy_work {
 	struct policy_question question;
 	struct policy_key key;
@@ -143,7 +144,9 @@ static __always_inline struct endpoint_policy *policy_of(const struct address *a
 {
 	struct endpoint_policy_pair *pair = bpf_map_lookup_elem(&pod_policies, address);
 
-	return pair ? &pair->of[generation & 1] : NULL;
+	if (!pair || !(pair->of[generation & 1].flags & ENDPOINT_POLICY_PRESENT))
+		return NULL;
+	return &pair->of[generation & 1];
 }
 
 /* One entry of the set: true when it is there, and then it decides. */
@@ -171,21 +174,19 @@ static __always_inline void policy_search(struct policy_work *work, struct polic
 {
 	__u8 protocol = work->question.protocol;
 
-	if (!answer->is_pod)
+	if (!answer->group)
 		kinds &= ~(4 | 8);
 	if ((kinds & 1 && policy_match(work, answer, answer->identity, protocol)) ||
 	    (kinds & 2 && policy_match(work, answer, answer->identity, 0)) ||
-	    (kinds & 4 && policy_match(work, answer, IDENTITY_CLUSTER, protocol)) ||
-	    (kinds & 8 && policy_match(work, answer, IDENTITY_CLUSTER, 0)) ||
+	    (kinds & 4 && policy_match(work, answer, answer->group, protocol)) ||
+	    (kinds & 8 && policy_match(work, answer, answer->group, 0)) ||
 	    (kinds & 16 && policy_match(work, answer, IDENTITY_ANY, protocol)) ||
 	    (kinds & 32 && policy_match(work, answer, IDENTITY_ANY, 0)))
 		return;
 	answer->verdict = POLICY_DENY;
 }
 
-/* One side, whose pod has the entry `of`: true when it denies. Not inline, for the stack of its
- * callers is nearly used up.
- */
+/* One side, whose pod has the entry `of`: true when it denies. Not inline, to spare the stack. */
 static __noinline bool policy_ask_side(struct policy_work *work, const struct endpoint_policy *of,
 				       __u8 direction, __u32 generation)
 {
@@ -193,15 +194,15 @@ static __noinline bool policy_ask_side(struct policy_work *work, const struct en
 	bool is_egress = direction == POLICY_EGRESS;
 	struct policy_answer *answer = is_egress ? &question->egress : &question->ingress;
 	const struct address *peer;
-	bool is_pod = false;
+	__u32 group = 0;
 
 	answer->verdict = POLICY_OPEN;
 	answer->policy_id = is_egress ? of->egress_policy : of->ingress_policy;
 	if (answer->policy_id == POLICY_NONE)
 		return false;
 	peer = is_egress ? &question->destination : &question->source;
-	answer->identity = identity_find(peer, generation, &work->cidr, &is_pod);
-	answer->is_pod = is_pod;
+	answer->identity = identity_find(peer, generation, &work->cidr, &group);
+	answer->group = group;
 	work->key.prefix_length = POLICY_KEY_BITS;
 	work->key.policy_id = answer->policy_id;
 	work->key.direction = direction;

@@ -4,7 +4,7 @@ import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
 import { type Codec, defineCodec, eachOf, type MapLayout, putBytes, takeBytes } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = '9332d78b9ce080a12392108ddc10636c'
+export const OBJECT_HASH = '34337a069f118ceb729b0de8be67ca1b'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -77,6 +77,7 @@ export const endpointFlagsNames: ReadonlyMap<number, string> = new Map(
 /** `enum endpoint_policy_flags`. */
 export const EndpointPolicyFlags = {
   AUDIT: 1,
+  PRESENT: 2,
   EGRESS_KINDS: 16128,
   INGRESS_KINDS: 4128768,
 } as const
@@ -126,10 +127,12 @@ export const flowNextNames: ReadonlyMap<number, string> = new Map(
 /** `enum identity`. */
 export const Identity = {
   ANY: 0,
-  CLUSTER: 1,
+  UNKNOWN_POD: 1,
   HOST: 2,
   WORLD: 3,
   NODES: 4,
+  PODS4: 5,
+  PODS6: 6,
   FIRST_POD: 256,
   FIRST_CIDR: 16777216,
 } as const
@@ -799,7 +802,7 @@ export interface PolicyAnswer {
   readonly entryIdentity: number
   readonly entryProtocol: number
   readonly hasEntry: number
-  readonly isPod: number
+  readonly group: number
   readonly verdict: number
 }
 export const policyAnswer: Codec<PolicyAnswer> = defineCodec(
@@ -811,7 +814,7 @@ export const policyAnswer: Codec<PolicyAnswer> = defineCodec(
     view.setUint32(at + 12, v.entryIdentity, true)
     view.setUint8(at + 16, v.entryProtocol)
     view.setUint8(at + 17, v.hasEntry)
-    view.setUint8(at + 18, v.isPod)
+    view.setUint8(at + 18, v.group)
     view.setUint8(at + 19, v.verdict)
   },
   (view, at) => ({
@@ -821,7 +824,7 @@ export const policyAnswer: Codec<PolicyAnswer> = defineCodec(
     entryIdentity: view.getUint32(at + 12, true),
     entryProtocol: view.getUint8(at + 16),
     hasEntry: view.getUint8(at + 17),
-    isPod: view.getUint8(at + 18),
+    group: view.getUint8(at + 18),
     verdict: view.getUint8(at + 19),
   }),
 )
