@@ -185,6 +185,13 @@ function createReconcilers(
     frontends: reconcile(tables.frontends, ({ frontends }) => frontends),
     destinations: reconcile(tables.destinations, ({ destinations }) => destinations),
     nodeRoutes: reconcile(tables.nodeRoutes, ({ nodeRoutes }) => nodeRoutes),
+    addressIdentities: reconcile(
+      tables.addressIdentities,
+      ({ policy }) => policy.addressIdentities,
+    ),
+    cidrIdentities: reconcile(tables.cidrIdentities, ({ policy }) => policy.cidrIdentities),
+    policySets: reconcile(tables.policySets, ({ policy }) => policy.policySets),
+    endpointPolicies: reconcile(tables.endpointPolicies, ({ policy }) => policy.endpointPolicies),
     masqueradeExclusions: reconcile(
       tables.masqueradeExclusions,
       ({ masqueradeExclusions }) => masqueradeExclusions,

@@ -202,6 +202,7 @@ export class NodeDatapath {
       object: config.object,
       socketServices: config.socketServices,
       xdp: config.xdp,
+      policyTables: this.#options.tables,
       masquerade: config.masquerade,
       masqueradePorts: config.masqueradePorts,
       ...(config.routing === 'native' ? {} : { overlay: { port, vni } }),

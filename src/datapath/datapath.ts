@@ -25,6 +25,8 @@ import { loadObject } from './loader.ts'
 import { exclusionOperations, type PortRange, writeUplinks } from './masquerade.ts'
 import { hostRoute, nodeRouteOperations, type RouteContext, readNodeRoutes } from './node-routes.ts'
 import { pinsUnder, requireBpffs } from './pins.ts'
+import type { Policy, PolicyTables } from './policy.ts'
+import { openPolicy } from './policy-open.ts'
 import { Services } from './services.ts'
 import { nodeAddressOf, type Uplink } from './uplinks.ts'
 import { attachXdp, type XdpDevice, type XdpState, type XdpWish } from './xdp.ts'
@@ -49,6 +51,8 @@ export interface DatapathOptions {
   readonly masquerade: boolean
   /** Also for clients of a Service whose backend is elsewhere. */
   readonly masqueradePorts: PortRange
+  /** Read as a whole, so that they come into force as a whole. */
+  readonly policyTables: PolicyTables
 }
 
 export class Datapath {
@@ -59,6 +63,7 @@ export class Datapath {
   readonly destinations: Operations<Destination>
   readonly nodeRoutes: Operations<NodeRoute>
   readonly masqueradeExclusions: Operations<MasqueradeExclusion>
+  readonly policy: Policy
   readonly #netlink: Netlink
   readonly #object: BpfObject
   readonly #services: Services
@@ -108,7 +113,7 @@ export class Datapath {
   }
 
   private constructor(
-    { library, node, uplinks, log }: DatapathOptions,
+    { library, node, uplinks, log, policyTables }: DatapathOptions,
     opened: { netlink: Netlink; object: BpfObject; gateways: Gateways; devices: GatewayDevices },
   ) {
     const { netlink, object, gateways, devices } = opened
@@ -145,6 +150,7 @@ export class Datapath {
       new KernelMap(object.map('no_masquerade'), layout.maps.noMasquerade),
     )
     this.destinations = destinationOperations(destinations)
+    this.policy = openPolicy(object, policyTables, bump)
     this.nodeRoutes = nodeRouteOperations(netlink, () => this.#routeContext)
     this.#events = new Events(library, object.map('events'))
     this.#collector = new FlowCollector(object.program('flow_gc'), log)
@@ -155,6 +161,7 @@ export class Datapath {
   /** Before the first round: then that round changes nothing that flows. */
   #restore({ podCidrs }: Node): void {
     this.#services.restore()
+    this.policy.restore()
     this.#netlink.run(...podCidrs.map((prefix) => hostRoute(prefix, this.#routeContext)))
   }
 
@@ -193,6 +200,7 @@ export class Datapath {
     this.#collector.stop()
     this.#events.close()
     this.#services.stop()
+    this.policy.stop()
     this.#object.close()
     this.#netlink.close()
   }

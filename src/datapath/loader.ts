@@ -29,6 +29,8 @@ const LOST: Readonly<Record<string, string>> = {
   destinations: 'nothing that is not written again at once',
   services: 'nothing that is not written again at once',
   backends: 'nothing that is not written again at once',
+  policy: 'what policies allow, until they are written again: isolated pods are closed so long',
+  pod_policies: 'which pods are isolated, until it is written again: they are open so long',
 }
 
 /** The loaded object; its maps are pinned. Close it only with the process. */

@@ -76,7 +76,7 @@ export class PolicySets {
 
   /**
    * Writes what the rows of these ids need before the generation is flipped. Answers the ids whose
-   * endpoints have to be written again: number or kinds have changed, or it failed or is well again.
+   * endpoints have to be written again: number or kinds have changed, or it failed or is well.
    */
   stage(
     ids: Iterable<number>,

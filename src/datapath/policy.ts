@@ -78,6 +78,7 @@ export class Policy {
   #queue: Promise<void> = Promise.resolve()
   #settling: Promise<void> = Promise.resolve()
   #lazyBump: NodeJS.Timeout | undefined
+  #stopped = false
 
   constructor(options: PolicyOptions) {
     const { tables, maps } = options
@@ -121,9 +122,14 @@ export class Policy {
   }
 
   /** Ends what was to be done later: the next start does it. */
-  async stop(): Promise<void> {
+  stop(): void {
+    this.#stopped = true
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     clearTimeout(this.#lazyBump)
+  }
+
+  /** Resolves when nothing is left to be done later but the epoch. */
+  async settled(): Promise<void> {
     await this.#settling
   }
 
@@ -229,6 +235,8 @@ export class Policy {
   /** The old half follows, and what is out of use goes, when no program can be reading it. */
   async #settle(): Promise<void> {
     await sleep(this.#options.graceMs ?? 2)
+    // The maps may be closed by now; the next start finds the halves uneven and evens them.
+    if (this.#stopped) return
     for (const pairs of this.#pairs) pairs.equalise()
     this.#sets.collect()
   }

@@ -2,99 +2,23 @@
 // the answers of before or those of after, all of them, and never a mixture.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type * as layout from '../../../src/datapath/layout.gen.ts'
 import { Policy } from '../../../src/datapath/policy.ts'
 import { entryKey } from '../../../src/datapath/policy-layout.ts'
 import { type Address, parseAddress } from '../../../src/net/address.ts'
 import { parsePrefix } from '../../../src/net/prefix.ts'
 import { Table } from '../../../src/state/table.ts'
 import {
-  type AddressIdentity,
   type CidrIdentity,
-  type EndpointPolicy,
   IDENTITY,
   POLICY_CLOSED,
   type PolicyEntry,
   type PolicySet,
 } from '../../../src/tables/policy.ts'
-import { MemoryMap } from '../../support/memory-map.ts'
 import { askMaps, askRows, type Connection } from '../../support/policy-model.ts'
+import { type Built, build, reconcile } from '../../support/policy-scene.ts'
 import { below, fuzzSeed, pick, randomFrom } from '../../support/random.ts'
 
 type Random = () => number
-
-class ProbedMap<K, V> extends MemoryMap<K, V> {
-  onWrite = (): void => {}
-
-  override updateMany(entries: readonly (readonly [K, V])[]) {
-    const failures = new Map<number, Error>()
-    entries.forEach((entry, at) => {
-      const [failure] = super.updateMany([entry]).values()
-      if (failure) failures.set(at, failure)
-      this.onWrite()
-    })
-    return failures
-  }
-
-  override deleteMany(keys: readonly K[]): void {
-    for (const key of keys) {
-      super.deleteMany([key])
-      this.onWrite()
-    }
-  }
-}
-
-function build() {
-  const maps = {
-    identities: new ProbedMap<layout.IdentityKey, layout.IdentityPair>('identities'),
-    cidrs: new ProbedMap<layout.CidrKey, layout.IdentityPair>('cidr_identities'),
-    pods: new ProbedMap<layout.IdentityKey, layout.EndpointPolicyPair>('pod_policies'),
-    rules: new ProbedMap<layout.PolicyKey, layout.PolicyRule>('policy'),
-  }
-  const kernel = { generation: 0, epoch: 0, onFlip: () => {} }
-  const start = () => {
-    const tables = {
-      addressIdentities: new Table<AddressIdentity>('addressIdentities', (row) => row.address),
-      cidrIdentities: new Table<CidrIdentity>('cidrIdentities', (row) => row.prefix),
-      policySets: new Table<PolicySet>('policySets', ({ id }) => String(id)),
-      endpointPolicies: new Table<EndpointPolicy>('endpointPolicies', (row) => row.address),
-    }
-    const policy = new Policy({
-      tables,
-      maps,
-      generation: {
-        read: () => kernel.generation,
-        write: (value) => {
-          kernel.generation = value
-          kernel.onFlip()
-        },
-      },
-      bumpEpoch: () => kernel.epoch++,
-      ...{ graceMs: 0, lazyMs: 20 },
-    })
-    policy.restore()
-    for (const table of Object.values(tables)) table.markInitialized()
-    return { tables, policy }
-  }
-  return { maps, kernel, start }
-}
-
-type Built = ReturnType<ReturnType<typeof build>['start']>
-
-/** As a reconciler does: each table by itself, in any order, rows in small batches. */
-async function reconcile({ tables, policy }: Built, random: Random): Promise<Map<string, Error>> {
-  const names = ['addressIdentities', 'cidrIdentities', 'policySets', 'endpointPolicies'] as const
-  const failures = new Map<string, Error>()
-  const calls = names.flatMap((name) => [{ name, order: below(random, 1000) }])
-  calls.sort((a, b) => a.order - b.order)
-  for (const { name } of calls) {
-    const table: Table<never> = tables[name] as never
-    const failed = await policy[name].update([...table.rows()])
-    for (const [key, error] of failed) failures.set(`${name} ${key}`, error)
-  }
-  await policy.addressIdentities.update([])
-  return failures
-}
 
 const PODS = ['10.0.1.5', '10.0.1.6', '10.0.2.7', 'fd00:1::5', 'fd00:1::6'].map(parseAddress)
 const OTHERS = ['8.8.8.8', '10.9.1.1', '2001:db8::1'].map(parseAddress)
@@ -189,7 +113,8 @@ test('every change comes into force at once, in whatever order tables are reconc
   for (let round = 0; round < 40; round++) {
     if (below(random, 8) === 0) {
       // Killed and started again, with numbers given anew.
-      await built.policy.stop()
+      await built.policy.settled()
+      built.policy.stop()
       built = start()
     }
     randomRows(built, random)
@@ -247,13 +172,14 @@ test('a set that does not fit is named, closes its pods, and is healed by a retr
       .sort()
       .reverse(),
     [
-      'policySets 2: Cannot hold set 2 of 5 rules: Cannot update map policy: map is full (3 entries)',
+      'policySets 2: Cannot hold set 2 of 5 rules: Cannot update map policy: ' +
+        'map is full (3 entries)',
       'endpointPolicies 10.0.1.5: Cannot let 10.0.1.5 talk: Cannot hold set 2 of 5 rules: ' +
         'Cannot update map policy: map is full (3 entries); it is closed',
     ],
   )
   assert.equal(ask(), 'not asked, deny 0')
-  await built.policy.stop()
+  await built.policy.settled()
   assert.equal(maps.rules.size, 0, 'neither the old set nor a part of the new one is left')
   maps.rules.maxEntries = 100
   assert.deepEqual(await reconcile(built, random), new Map())
@@ -265,7 +191,8 @@ test('a start with the same rows writes nothing and bumps nothing', async () => 
   const first = start()
   isolateA(first, [ALLOW_256])
   await reconcile(first, randomFrom(1))
-  await first.policy.stop()
+  await first.policy.settled()
+  first.policy.stop()
   const journals = Object.values(maps).map(({ journal }) => journal)
   for (const journal of journals) journal.length = 0
   const { epoch, generation } = kernel
@@ -281,12 +208,12 @@ test('prune() repairs what somebody else changed', async () => {
   const built = start()
   isolateA(built, [ALLOW_256])
   await reconcile(built, randomFrom(1))
-  await built.policy.stop()
+  await built.policy.settled()
   maps.rules.deleteMany([...maps.rules.keys()])
   maps.pods.deleteMany([...maps.pods.keys()])
   maps.identities.updateMany([[{ address: FAR }, { identity: [256, 7] }]])
   await built.policy.endpointPolicies.prune?.([])
-  await built.policy.stop()
+  await built.policy.settled()
   assert.equal(askMaps(maps, kernel.generation, FROM_B), 'not asked, allow 9')
   assert.deepEqual(
     [...maps.identities.keys()].map(({ address }) => address),
