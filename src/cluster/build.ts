@@ -59,6 +59,8 @@ export interface OtherProgram {
   readonly name: string
   readonly version: string
   readonly module: string
+  /** Of the program within the module; absent: its root. */
+  readonly path?: string
 }
 
 /** The etcd and CoreDNS that Kubernetes 1.36 names. */
@@ -67,6 +69,14 @@ export const COREDNS = {
   name: 'coredns',
   version: '1.14.2',
   module: 'github.com/coredns/coredns',
+} as const
+
+/** The thin plugin, which runs other plugins for several interfaces of a pod. */
+export const MULTUS = {
+  name: 'multus',
+  version: '4.2.3',
+  module: 'gopkg.in/k8snetworkplumbingwg/multus-cni.v4',
+  path: 'cmd/multus',
 } as const
 
 const HOUR_MS = 3_600_000
@@ -100,7 +110,7 @@ export async function buildKubernetes(
 export async function buildOther(
   cache: string,
   say: (line: string) => void,
-  { name, version, module }: OtherProgram,
+  { name, version, module, path }: OtherProgram,
 ): Promise<string> {
   const directory = join(cache, `${name}-v${version}`)
   const program = join(directory, 'bin', name)
@@ -114,7 +124,8 @@ export async function buildOther(
     await go(`begin a module for ${name}`, work, ['mod', 'init', `weir-${name}`])
   }
   await go(`fetch ${name}`, work, ['get', `${module}@v${version}`])
-  const args = ['build', '-trimpath', '-ldflags', '-s -w', '-o', `${program}.new`, module]
+  const main = path === undefined ? module : `${module}/${path}`
+  const args = ['build', '-trimpath', '-ldflags', '-s -w', '-o', `${program}.new`, main]
   await go(`build ${name}`, work, args)
   renameSync(`${program}.new`, program)
   return program

@@ -4,6 +4,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Place } from './place.ts'
@@ -81,6 +82,28 @@ export class KernelNode {
       }
       await sleep(50)
     }
+  }
+
+  /** Waits until the agent has gone through every endpoint that it found when it started. */
+  async resynced(): Promise<void> {
+    for (let attempt = 0; attempt < 100; attempt++) {
+      const views = await this.#get<{ status: string }[]>('/v1/endpoints')
+      if (views.every(({ status }) => status === 'done')) return
+      await sleep(50)
+    }
+    throw new Error('Cannot wait for the endpoints: they are not done')
+  }
+
+  #get<T>(path: string): Promise<T> {
+    const socketPath = join(this.place.dir, 'run', 'weir.sock')
+    return new Promise((resolve, reject) => {
+      const call = request({ socketPath, path }, async (response) => {
+        let text = ''
+        for await (const piece of response) text += piece
+        resolve(JSON.parse(text) as T)
+      })
+      call.on('error', reject).end()
+    })
   }
 
   async killAgent(): Promise<void> {

@@ -99,7 +99,7 @@ test('a default route that somebody moved to the second interface stays there', 
   assert.equal((await check('eth0', results[0])).stdout, '')
   await node.killAgent()
   await node.startAgent()
-  await sleep(300)
+  await node.resynced()
   assert.deepEqual(defaults(), ['net1', 'net1'])
   assert.ok(addressesOf(results[2]).every((address) => place(pod).reaches(address).ok))
   for (const gateway of gateways) {
