@@ -60,13 +60,16 @@ static __always_inline int flow_go_destination(struct flow *flow,
 	return 0;
 }
 
-/* Out by the uplink by which the other half came, to a neighbour or as the routes say. */
+/* Out by the uplink by which the other half came, to a neighbour or as the routes say; a node is
+ * known by one address, and only packets of that family can have it as their next hop.
+ */
 static __always_inline void flow_go_uplink(struct flow *flow, const struct destination *destination)
 {
 	__u32 ifindex = flow->to_ifindex ?: config.uplink_ifindex;
 	__u32 mtu = flow->mtu ?: config.uplink_mtu;
 
-	if (destination && destination->flags & DESTINATION_ON_LINK) {
+	if (destination && destination->flags & DESTINATION_ON_LINK &&
+	    address_is_ipv4(&destination->node) == address_is_ipv4(&flow->out.destination)) {
 		flow->node = destination->node;
 		flow->flags |= FLOW_ON_LINK;
 		flow_go(flow, FLOW_TO_NEIGHBOUR, ifindex, mtu);
