@@ -26,7 +26,8 @@ import { openLibrary } from './libbpf/library.ts'
 import { NodeDatapath } from './node-datapath.ts'
 import { serveHttp } from './observe/http.ts'
 import { createLogger, type Logger, roomLogger } from './observe/log.ts'
-import { Metrics } from './observe/metrics.ts'
+import { Metrics, type Round } from './observe/metrics.ts'
+import { ServiceDuties } from './service-duties.ts'
 import { type Operations, Reconciler } from './state/reconciler.ts'
 import type { Table } from './state/table.ts'
 import { createTables, type Tables } from './tables/tables.ts'
@@ -59,7 +60,8 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     eventsLost: () => countLostEvents(inspected),
     source: () => sourceState(source),
   })
-  const reconcilers = createReconcilers(tables, node, { metrics, log: roomLogger(log, 'state') })
+  const duties = new ServiceDuties({ config, tables, metrics, log })
+  const reconcilers = createReconcilers(tables, node, { metrics, duties, log })
   const cni = new CniServer({
     endpoints: tables.endpoints,
     settled: (key) => reconcilers.endpoints.settled(key),
@@ -70,17 +72,18 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     stateDir: config.stateDir,
     log: roomLogger(log, 'cni'),
   })
-  const startedAtMs = Date.now()
-  const problems = () => (node.problem === undefined ? [] : [`Cannot take pods: ${node.problem}`])
+  const notReady = () => (node.problem === undefined ? [] : [`Cannot take pods: ${node.problem}`])
+  const problems = () => [...notReady(), ...duties.problems()]
 
   await source.start()
   cni.start()
+  duties.start()
   for (const reconciler of Object.values(reconcilers)) reconciler.start()
   const api = await ApiServer.listen(join(config.runDir, 'weir.sock'), {
     tables,
     actual,
     facts: () => ({
-      ...{ version: VERSION, pid: process.pid, startedAtMs, problems: problems() },
+      ...{ version: VERSION, pid: process.pid, startedAtMs: STARTED_AT_MS, problems: problems() },
       ...{ routing: config.routing, socketServices: config.socketServices },
       ...node.facts(),
       source: sourceState(source),
@@ -92,7 +95,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   })
   const http = await serveHttp(config.http, {
     metrics,
-    health: () => ({ ok: problems().length === 0, problems: problems() }),
+    health: () => ({ ok: notReady().length === 0, problems: notReady() }),
   })
   log.info({ version: VERSION, http: `${http.address}:${http.port}` }, 'Agent runs')
   announce(config, node, roomLogger(log, 'cni'))
@@ -106,6 +109,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     cni.stop()
     await node.stop()
     for (const reconciler of Object.values(reconcilers)) await reconciler.stop()
+    await duties.stop()
     await source.stop()
     node.close()
   }
@@ -136,6 +140,7 @@ function actualReadings(node: NodeDatapath, inspected: Inspected): ApiSources['a
   }
 }
 
+const STARTED_AT_MS = Date.now()
 const VERSION = (
   JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     version: string
@@ -169,13 +174,18 @@ function sourceState(source: Source) {
 function createReconcilers(
   tables: Tables,
   node: NodeDatapath,
-  { metrics, log }: { metrics: Metrics; log: Logger },
+  { metrics, duties, log }: { metrics: Metrics; duties: ServiceDuties; log: Logger },
 ) {
+  const stateLog = roomLogger(log, 'state')
   const onError = (table: string, key: string, error: Error | undefined): void => {
-    if (error) log.warn({ table, key, err: error }, 'A row failed and is retried')
-    else log.info({ table, key }, 'A row that failed is well again')
+    if (error) stateLog.warn({ table, key, err: error }, 'A row failed and is retried')
+    else stateLog.info({ table, key }, 'A row that failed is well again')
   }
-  const options = { onError, onRound: metrics.observeRound }
+  const onRound = (table: string, round: Round): void => {
+    metrics.observeRound(table, round)
+    duties.observeRound(table, round)
+  }
+  const options = { onError, onRound }
   const reconcile = <Row extends object>(
     table: Table<Row>,
     pick: (datapath: Datapath) => Operations<Row>,
@@ -196,6 +206,7 @@ function createReconcilers(
       tables.masqueradeExclusions,
       ({ masqueradeExclusions }) => masqueradeExclusions,
     ),
+    healthChecks: new Reconciler(tables.healthChecks, duties.listeners, options),
   }
 }
 

@@ -24,6 +24,8 @@ export interface ServiceSettings {
   readonly nodePortLocalhost: boolean
   /** spec.externalIPs are served. */
   readonly externalIps: boolean
+  /** Where the node itself is asked about. */
+  readonly healthz: { readonly host: string; readonly port: number }
 }
 
 /** As an agent without settings has it. */
@@ -33,4 +35,5 @@ export const SERVICE_DEFAULTS: ServiceSettings = {
   nodePortAddresses: [],
   nodePortLocalhost: false,
   externalIps: true,
+  healthz: { host: '::', port: 10_256 },
 }

@@ -3,6 +3,7 @@ import { derive } from '../state/derive.ts'
 import type { Tables } from '../tables/tables.ts'
 import { destinationsDerivation } from './destinations.ts'
 import { frontendsDerivation } from './frontends.ts'
+import { healthChecksDerivation } from './health-checks.ts'
 import { nodeRoutesDerivation } from './node-routes.ts'
 import type { ControlSettings } from './settings.ts'
 
@@ -27,6 +28,7 @@ export function wire(
     onConflict({ table, ...conflict })
   const stops = [
     derive({ ...frontendsDerivation(tables, settings), onConflict: reportFor('frontends') }),
+    derive({ ...healthChecksDerivation(tables, settings), onConflict: reportFor('healthChecks') }),
     derive({ ...destinationsDerivation(tables, settings), onConflict: reportFor('destinations') }),
     derive({ ...nodeRoutesDerivation(tables, settings), onConflict: reportFor('nodeRoutes') }),
   ]

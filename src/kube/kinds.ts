@@ -6,7 +6,7 @@ import { clusterNetworkPolicyRow } from './cluster-policy-objects.ts'
 import type { Converted } from './metadata.ts'
 import { namespaceRow, nodeRow, podRow } from './objects.ts'
 import { networkPolicyRow } from './policy-objects.ts'
-import { endpointSliceRow, serviceRow } from './service-objects.ts'
+import { endpointSliceRow, serviceCidrRow, serviceRow } from './service-objects.ts'
 
 export interface Kind {
   readonly apiVersion: string
@@ -43,6 +43,7 @@ export const KINDS: readonly Kind[] = [
     clusterNetworkPolicyRow,
     (tables) => tables.clusterNetworkPolicies,
   ),
+  kind('networking.k8s.io/v1', 'ServiceCIDR', serviceCidrRow, (tables) => tables.serviceCidrs),
 ]
 
 export function findKind(apiVersion: string, name: string): Kind | undefined {

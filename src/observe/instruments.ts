@@ -2,6 +2,13 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 const CNI_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 5]
+/** Those of kube-proxy's histogram, and finer ones below. */
+const PROGRAMMING_SECONDS = [
+  ...[0.01, 0.025, 0.05, 0.1, 0.25, 0.5],
+  ...Array.from({ length: 59 }, (_, n) => 1 + n),
+  ...Array.from({ length: 12 }, (_, n) => 60 + 5 * n),
+  ...Array.from({ length: 7 }, (_, n) => 120 + 30 * n),
+]
 const ROUND_SECONDS = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5]
 
 export type Instruments = ReturnType<typeof createInstruments>
@@ -44,6 +51,12 @@ function agentInstruments(registry: Registry) {
       'Duration of a CNI request inside the agent.',
       ['verb'],
       CNI_SECONDS,
+    ),
+    programmingSeconds: histogram(
+      'network_programming_duration_seconds',
+      'Time from a change of endpoints, as the slice says, to the map that follows it.',
+      [],
+      PROGRAMMING_SECONDS,
     ),
     scrapeErrors: counter('scrape_errors_total', 'Readings that failed at a scrape, by reading.', [
       'reading',

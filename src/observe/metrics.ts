@@ -39,6 +39,11 @@ export class Metrics {
     roundSeconds.observe({ table }, durationMs / 1000)
   }
 
+  /** A change of endpoints has reached the map. */
+  readonly observeProgramming = (seconds: number): void => {
+    this.#instruments.programmingSeconds.observe(seconds)
+  }
+
   /** One CNI request answered; code 0 is success, else the CNI error code. */
   readonly observeCni = (verb: string, code: number, durationMs: number): void => {
     this.#instruments.cniRequests.inc({ verb, code: String(code) })

@@ -15,6 +15,8 @@ export interface Input<Row extends object> {
 export interface Derivation<Out extends object> {
   // biome-ignore lint/suspicious/noExplicitAny: inputs of one derivation have different row types
   readonly inputs: readonly Input<any>[]
+  /** Groups that are there whatever the inputs hold. */
+  readonly constant?: readonly string[]
   /**
    * Pure: the rows of one group, from the tables as they are now. Of rows with one key the first
    * counts.
@@ -38,8 +40,8 @@ export function derive<Out extends object>(
   derivation: Derivation<Out>,
   coalesceMs = 0,
 ): () => void {
-  const { inputs, output } = derivation
-  const dirty = new Set<string>()
+  const { inputs, output, constant = [] } = derivation
+  const dirty = new Set<string>(constant)
   /** The rows of each input as they were last looked at. */
   const seen = inputs.map(() => new Map<string, object>())
   const { runGroup, isOwned } = groupRunner(derivation, dirty)

@@ -46,6 +46,15 @@ export interface Frontend {
   readonly sourceRanges?: readonly Prefix[]
 }
 
+/** A port where load balancers ask whether this node is to get connections. */
+export interface HealthCheck {
+  readonly port: number
+  /** "::" is every address of both families. */
+  readonly addresses: readonly string[]
+  /** "namespace/name" that is asked about; absent: the node as a whole. */
+  readonly service?: string
+}
+
 /** Destinations outside the cluster whose packets keep the pod's address as source. */
 export interface MasqueradeExclusion {
   readonly prefix: Prefix

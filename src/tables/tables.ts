@@ -2,7 +2,13 @@
 
 import { formatAddressPort } from '../net/address.ts'
 import { Table } from '../state/table.ts'
-import type { Destination, Frontend, MasqueradeExclusion, NodeRoute } from './desired.ts'
+import type {
+  Destination,
+  Frontend,
+  HealthCheck,
+  MasqueradeExclusion,
+  NodeRoute,
+} from './desired.ts'
 import type {
   Endpoint,
   EndpointSlice,
@@ -45,6 +51,8 @@ export interface Tables {
   readonly policySets: Table<PolicySet>
   readonly endpointPolicies: Table<EndpointPolicy>
   readonly policyRules: Table<PolicyRule>
+  // Desired: written by control/, realized by health/
+  readonly healthChecks: Table<HealthCheck>
 }
 
 export function createTables(): Tables {
@@ -61,6 +69,7 @@ export function createTables(): Tables {
     frontends: new Table<Frontend>('frontends', frontendKey),
     destinations: new Table('destinations', ({ prefix }) => prefix),
     nodeRoutes: new Table('nodeRoutes', ({ prefix }) => prefix),
+    healthChecks: new Table('healthChecks', ({ port }) => String(port)),
     masqueradeExclusions: new Table('masqueradeExclusions', ({ prefix }) => prefix),
     addressIdentities: new Table('addressIdentities', ({ address }) => address),
     cidrIdentities: new Table('cidrIdentities', ({ prefix }) => prefix),

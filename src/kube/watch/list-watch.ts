@@ -269,7 +269,8 @@ export class ListWatch {
       this.counts.garbled++
       this.#resourceVersion = undefined
     }
-    if (this.#options.resource.isCustom && isNotFound(error)) return this.#notInstalled()
+    const { isCustom = false, isNew = false } = this.#options.resource
+    if ((isCustom || isNew) && isNotFound(error)) return this.#notInstalled()
     if (this.#manner.learn(error, round)) return 0
     let askedMs = 0
     if (error instanceof ResponseError) {

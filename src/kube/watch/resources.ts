@@ -11,12 +11,15 @@ export interface Resource {
   readonly labelSelector?: string
   /** Of a CustomResourceDefinition: JSON only, and not there where nobody installed it. */
   readonly isCustom?: boolean
+  /** Of a Kubernetes newer than some: not there on those. */
+  readonly isNew?: boolean
 }
 
 interface Place {
   readonly path: string
   readonly labelSelector?: string
   readonly isCustom?: boolean
+  readonly isNew?: boolean
 }
 
 /** The same selectors as kube-proxy's; objects.ts passes over what gets through. */
@@ -37,7 +40,8 @@ const PLACES: Readonly<Record<string, Place>> = {
     path: '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies',
     isCustom: true,
   },
-  ServiceCIDR: { path: '/apis/networking.k8s.io/v1/servicecidrs' },
+  // Of v1 since Kubernetes 1.33.
+  ServiceCIDR: { path: '/apis/networking.k8s.io/v1/servicecidrs', isNew: true },
 }
 
 export const RESOURCES: readonly Resource[] = KINDS.map((kind) => {

@@ -8,7 +8,8 @@ import { isTypeScript, type Rule, type SourceFile } from './source-files.ts'
  */
 const GROUND = ['net', 'state', 'observe', 'libbpf', 'netlink']
 const MIDDLE = ['tables', ...GROUND]
-const TOP = ['kube', 'cni', 'control', 'datapath', 'api', 'codegen', ...MIDDLE]
+const NODE = ['kube', 'cni', 'control', 'datapath', 'api', 'health', 'masquerade']
+const TOP = [...NODE, 'codegen', ...MIDDLE]
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   net: [],
   state: [],
@@ -21,6 +22,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   kube: MIDDLE,
   cni: MIDDLE,
   api: MIDDLE,
+  masquerade: MIDDLE,
+  health: MIDDLE,
   datapath: [...MIDDLE, 'codegen'],
   lab: TOP,
   cluster: [...TOP, 'lab'],
