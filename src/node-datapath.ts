@@ -1,10 +1,7 @@
 // Keeps the datapath open for this node as it is now: opened when the node's row is known, opened
 // again (a swap, not a gap) when its addresses, podCIDRs or uplinks change underneath.
 import type { Config } from './config.ts'
-import { nodeDestinations } from './control/destinations.ts'
 import { deriveMtu, type Mtu } from './control/mtu.ts'
-import { nodeRoutesTo } from './control/node-routes.ts'
-import type { ControlSettings } from './control/settings.ts'
 import { wire } from './control/wire.ts'
 import { Datapath } from './datapath/datapath.ts'
 import { detectUplinks, nodeAddressOf, type Uplink } from './datapath/uplinks.ts'
@@ -225,10 +222,8 @@ export class NodeDatapath {
     const onLinkPrefixes = uplinks.flatMap(({ onLink }) => onLink)
     const { nodeName, routing } = config
     const settings = { nodeName, routing, onLinkPrefixes, services: config }
-    if (this.#stopDerivations) {
-      this.#stopDerivations()
-      forgetStale(tables, settings)
-    }
+    // The new ones take over the rows of those before, and what they do not derive goes.
+    this.#stopDerivations?.()
     this.#stopDerivations = wire(tables, settings, (conflict) => {
       log.warn({ ...conflict }, 'Two objects ask for the same thing, the first by name has it')
     })
@@ -246,12 +241,4 @@ function whatIsMissing(nodeName: string, node: Node | undefined): string | undef
   if (!node) return `node ${nodeName} is not known yet`
   if (node.podCidrs.length === 0) return `node ${nodeName} has no podCIDR yet`
   return undefined
-}
-
-/** New derivations know nothing of the rows of those before: what they do not write goes. */
-function forgetStale(tables: Tables, settings: ControlSettings): void {
-  const self = tables.nodes.get(settings.nodeName)
-  const others = [...tables.nodes.rows()].filter(({ name }) => name !== settings.nodeName)
-  tables.destinations.replaceAll(others.flatMap((node) => nodeDestinations(node, settings)))
-  tables.nodeRoutes.replaceAll(others.flatMap((node) => nodeRoutesTo(node, self, settings)))
 }

@@ -87,10 +87,10 @@ function joined<
   return findings
 }
 
-/** A row with a problem wants no entry. */
+/** A row with a problem wants no entry; a range of Services leads to no node. */
 function destinationWanted(row: Destination): Partial<ActualDestination> | undefined {
-  if (row.problem !== undefined) return undefined
-  const { nodeAddress, routing, kind, onLink } = row
+  const { nodeAddress, routing, kind, onLink, problem } = row
+  if (problem !== undefined || kind === 'services') return undefined
   return { nodeAddress, routing, kind, onLink }
 }
 

@@ -1,24 +1,43 @@
-// The other nodes to destinations: one per podCIDR, one per address of the node itself.
-import { hostPrefix } from '../net/prefix.ts'
+// The other nodes to destinations: one per podCIDR, one per address of the node itself. And the
+// ranges of Service addresses, so that one that no Service has is refused and not routed away.
+import type { Address } from '../net/address.ts'
+import { hostPrefix, prefixFamily } from '../net/prefix.ts'
 import type { Derivation } from '../state/derive.ts'
 import type { Destination } from '../tables/desired.ts'
-import type { Node } from '../tables/intent.ts'
+import type { Node, ServiceCidr } from '../tables/intent.ts'
 import type { Tables } from '../tables/tables.ts'
 import { pathTo } from './paths.ts'
 import type { ControlSettings } from './settings.ts'
 
-/** Keeps `destinations` equal to what the other nodes have; a group is a node's name. */
+/** Groups of ranges are "services NAME"; those of nodes the name. */
+const RANGE = 'services '
+
+/** Keeps `destinations` equal to what the other nodes have; a group is a node or a range. */
 export function destinationsDerivation(
-  { nodes, destinations }: Tables,
+  { nodes, serviceCidrs, destinations }: Tables,
   settings: ControlSettings,
 ): Derivation<Destination> {
   return {
-    inputs: [{ table: nodes, groupsOf: ({ name }: Node) => [name] }],
+    inputs: [
+      { table: nodes, groupsOf: ({ name }: Node) => [name] },
+      {
+        table: serviceCidrs,
+        groupsOf: ({ name }: ServiceCidr) => [`${RANGE}${name}`],
+        // Traffic between pods waits for no range of Services.
+        isOptional: true,
+      },
+    ],
     compute: (group) => {
+      if (group.startsWith(RANGE)) {
+        const range = serviceCidrs.get(group.slice(RANGE.length))
+        return range ? rangeDestinations(range, settings) : []
+      }
       const node = nodes.get(group)
       return node && node.name !== settings.nodeName ? nodeDestinations(node, settings) : []
     },
     output: destinations,
+    // Pods and nodes go before a range that is drawn over them.
+    rankOf: ({ kind }) => (kind === 'services' ? 1 : 0),
   }
 }
 
@@ -32,4 +51,18 @@ export function nodeDestinations(node: Node, settings: ControlSettings): readonl
     const path = pathTo(node, prefix, settings)
     return path ? [{ prefix, nodeName: node.name, kind, ...path }] : []
   })
+}
+
+function rangeDestinations(
+  { prefixes }: ServiceCidr,
+  { nodeName }: ControlSettings,
+): readonly Destination[] {
+  return prefixes.map((prefix) => ({
+    prefix,
+    nodeName,
+    nodeAddress: (prefixFamily(prefix) === 4 ? '0.0.0.0' : '::') as Address,
+    onLink: false,
+    routing: 'native',
+    kind: 'services',
+  }))
 }

@@ -71,7 +71,9 @@ function deleteHeld(map: DestinationMap, rows: readonly Destination[]): number {
 }
 
 function toEntry(row: Destination): readonly [layout.DestinationKey, layout.Destination] {
-  const { OVERLAY, NODE, ON_LINK } = layout.DestinationFlags
+  const { OVERLAY, NODE, ON_LINK, LOCAL } = layout.DestinationFlags
+  // As with this node's podCIDRs: what is not known in it does not exist.
+  if (row.kind === 'services') return [toKey(row.prefix), { node: NO_ADDRESS, flags: LOCAL }]
   const flags =
     (row.routing === 'vxlan' ? OVERLAY : 0) |
     (row.kind === 'node' ? NODE : 0) |

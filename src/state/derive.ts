@@ -10,6 +10,8 @@ export interface Input<Row extends object> {
   readonly groupsOf: (row: Row) => Iterable<string>
   /** The part of a row that matters, as text: a change of the rest concerns no group. */
   readonly partOf?: (row: Row) => string
+  /** Its first list is not waited for: rows that come of it may be missing until then. */
+  readonly isOptional?: boolean
 }
 
 export interface Derivation<Out extends object> {
@@ -61,7 +63,7 @@ export function derive<Out extends object>(
 
   const run = (): void => {
     cancel = undefined
-    if (!inputs.every(({ table }) => table.initialized)) return
+    if (!inputs.every(({ table, isOptional }) => isOptional || table.initialized)) return
     // A group that gives up a key makes the next claimant dirty, which then runs in this same loop.
     for (const group of dirty) {
       dirty.delete(group)

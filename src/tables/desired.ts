@@ -75,8 +75,11 @@ export interface Destination {
   /** The node's address is a neighbour on an uplink: packets need no route lookup. */
   readonly onLink: boolean
   readonly routing: Routing
-  /** pods: podCIDR of the node. node: an address of the node itself. */
-  readonly kind: 'pods' | 'node'
+  /**
+   * pods: podCIDR of the node. node: an address of the node itself. services: a range of Service
+   * addresses, whose `nodeName` is this node; what is no frontend in it does not exist.
+   */
+  readonly kind: 'pods' | 'node' | 'services'
   /**
    * Set when the configured routing cannot reach the prefix, in one sentence for people. The
    * datapath writes no entry for such a row (and removes an older one) and fails it with this text.

@@ -147,11 +147,13 @@ for (const [watchList, how] of [
   })
 }
 
-test('a custom kind that is not installed has no rows, is no fault and is looked for', async () => {
+const ABSENT = ['clusternetworkpolicies', 'servicecidrs']
+
+test('a kind that is not installed has no rows, is no fault and is looked for', async () => {
   await using scene = await setScene({
     prepare: (server) => {
       server.fault = ({ plural }) =>
-        plural === 'clusternetworkpolicies' ? { kind: 'status', status: 404 } : undefined
+        ABSENT.includes(plural) ? { kind: 'status', status: 404 } : undefined
     },
   })
   const table = scene.tables.clusterNetworkPolicies

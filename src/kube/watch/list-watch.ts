@@ -269,8 +269,7 @@ export class ListWatch {
       this.counts.garbled++
       this.#resourceVersion = undefined
     }
-    const { isCustom = false, isNew = false } = this.#options.resource
-    if ((isCustom || isNew) && isNotFound(error)) return this.#notInstalled()
+    if (this.#options.resource.mayBeAbsent && isNotFound(error)) return this.#notInstalled()
     if (this.#manner.learn(error, round)) return 0
     let askedMs = 0
     if (error instanceof ResponseError) {

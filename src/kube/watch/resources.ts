@@ -9,17 +9,17 @@ export interface Resource {
   readonly plural: string
   /** What the server need not send, for nobody here serves it. */
   readonly labelSelector?: string
-  /** Of a CustomResourceDefinition: JSON only, and not there where nobody installed it. */
+  /** Of a CustomResourceDefinition: JSON only. */
   readonly isCustom?: boolean
-  /** Of a Kubernetes newer than some: not there on those. */
-  readonly isNew?: boolean
+  /** Some servers do not know it, and that is no fault. */
+  readonly mayBeAbsent?: boolean
 }
 
 interface Place {
   readonly path: string
   readonly labelSelector?: string
   readonly isCustom?: boolean
-  readonly isNew?: boolean
+  readonly mayBeAbsent?: boolean
 }
 
 /** The same selectors as kube-proxy's; objects.ts passes over what gets through. */
@@ -39,9 +39,10 @@ const PLACES: Readonly<Record<string, Place>> = {
   ClusterNetworkPolicy: {
     path: '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies',
     isCustom: true,
+    mayBeAbsent: true,
   },
   // Of v1 since Kubernetes 1.33.
-  ServiceCIDR: { path: '/apis/networking.k8s.io/v1/servicecidrs', isNew: true },
+  ServiceCIDR: { path: '/apis/networking.k8s.io/v1/servicecidrs', mayBeAbsent: true },
 }
 
 export const RESOURCES: readonly Resource[] = KINDS.map((kind) => {

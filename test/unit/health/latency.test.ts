@@ -59,7 +59,7 @@ test('of several changes the oldest counts, once all frontends are written', () 
   assert.deepEqual(seen, [2])
 })
 
-test('what is older than the agent, or says no time, or changes nothing here, is not measured', () => {
+test('older than the agent, without a time, without effect here: not measured', () => {
   const { slice, derived, done, seen, wait } = build()
   slice(999_999)
   derived()

@@ -287,4 +287,12 @@ export const ENCODED: Readonly<Record<string, { binary: Buffer; json: object }>>
       },
     },
   },
+  ServiceCIDR: {
+    binary: all(
+      bytes(1, metadata('kubernetes')),
+      bytes(2, all(bytes(1, '10.96.0.0/12'), bytes(1, 'fd00:96::/112'))),
+      bytes(3, bytes(1, bytes(1, 'Ready'))),
+    ),
+    json: { metadata: { name: 'kubernetes' }, spec: { cidrs: ['10.96.0.0/12', 'fd00:96::/112'] } },
+  },
 }
