@@ -23,7 +23,7 @@ test('the first look reads all and initializes all tables', async (t) => {
   assert.deepEqual({ errors, notes, synced }, { errors: [], notes: [], synced: true })
   assert.deepEqual(objects, {
     ...{ Node: 0, Namespace: 1, Pod: 0, Service: 3, EndpointSlice: 0 },
-    ...{ NetworkPolicy: 0, ClusterNetworkPolicy: 0 },
+    ...{ NetworkPolicy: 0, ClusterNetworkPolicy: 0, ServiceCIDR: 0 },
   })
   assert.ok(lastSyncAt !== undefined && lastSyncAt <= Date.now())
   const empty = setUp(t)
