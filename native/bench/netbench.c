@@ -29,7 +29,12 @@ static const char *const kind_names[KINDS] = { "rr", "stream", "crr" };
 #define BUCKET_NS 10
 #define BUCKETS 1000000
 
-static uint32_t histogram[BUCKETS];
+struct histogram {
+	uint64_t count;
+	uint32_t buckets[BUCKETS];
+};
+
+static struct histogram whole, connecting;
 static char buffer[128 * 1024];
 
 union endpoint {
@@ -131,19 +136,20 @@ static void run_server(const char *address, const char *port)
 	wait(NULL);
 }
 
-static void sample(uint64_t ns)
+static void sample(struct histogram *in, uint64_t ns)
 {
 	uint64_t bucket = ns / BUCKET_NS;
 
-	histogram[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
+	in->buckets[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
+	in->count++;
 }
 
-static double percentile_us(uint64_t count, double share)
+static double percentile_us(const struct histogram *of, double share)
 {
-	uint64_t seen = 0, want = (uint64_t)((double)count * share);
+	uint64_t seen = 0, want = (uint64_t)((double)of->count * share);
 
 	for (uint32_t i = 0; i < BUCKETS; i++) {
-		seen += histogram[i];
+		seen += of->buckets[i];
 		if (seen > want)
 			return i * BUCKET_NS / 1000.0;
 	}
@@ -161,7 +167,7 @@ static uint64_t run_rr(const union endpoint *at, socklen_t length, uint64_t unti
 		if (write(fd, "x", 1) != 1 || read(fd, buffer, 1) != 1)
 			die("exchange a byte");
 		after = now_ns();
-		sample(after - before);
+		sample(&whole, after - before);
 		before = after;
 		count++;
 	}
@@ -175,13 +181,14 @@ static uint64_t run_crr(const union endpoint *at, socklen_t length, uint64_t unt
 
 	while (before < until) {
 		int fd = connect_to(at, length);
-		uint64_t after;
+		uint64_t after = now_ns();
 
+		sample(&connecting, after - before);
 		if (write(fd, "x", 1) != 1 || read(fd, buffer, 1) != 1 || read(fd, buffer, 1) != 0)
 			die("exchange a byte");
 		close(fd);
 		after = now_ns();
-		sample(after - before);
+		sample(&whole, after - before);
 		before = after;
 		count++;
 	}
@@ -218,9 +225,10 @@ static void run_client(enum kind kind, const char *address, const char *port, co
 	if (kind == STREAM)
 		printf("{\"kind\":\"stream\",\"gbps\":%.4f}\n", (double)count * 8 / 1e9 / seconds);
 	else
-		printf("{\"kind\":\"%s\",\"perS\":%.1f,\"p50Us\":%.2f,\"p99Us\":%.2f}\n",
-		       kind_names[kind], (double)count / seconds, percentile_us(count, 0.5),
-		       percentile_us(count, 0.99));
+		printf("{\"kind\":\"%s\",\"perS\":%.1f,\"p50Us\":%.2f,\"p99Us\":%.2f,"
+		       "\"connectP50Us\":%.2f}\n",
+		       kind_names[kind], (double)count / seconds, percentile_us(&whole, 0.5),
+		       percentile_us(&whole, 0.99), percentile_us(&connecting, 0.5));
 }
 
 int main(int argc, char **argv)

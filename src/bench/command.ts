@@ -1,34 +1,126 @@
-// `weir bench`: measures this checkout on this machine and prints the rows.
+// `weir bench`: measures this checkout on this machine and prints what it measured.
 import { Command } from 'commander'
-import { formatMarkdown, formatRows } from './report.ts'
+import { formatFigures, formatMarkdown, formatRows } from './report.ts'
+import { FULL_SHAPE } from './scale/objects.ts'
+import { runScale } from './scale/scale.ts'
+import { runServices } from './services/services.ts'
 import { runBench } from './suite.ts'
 
-interface Options {
+interface Format {
   readonly json?: boolean
   readonly markdown?: boolean
+}
+
+interface PathsOptions extends Format {
   readonly rounds: string
   readonly sampleMs: string
   readonly pods: string
 }
 
+interface ScaleFlags extends Format {
+  readonly services: string
+  readonly endpoints: string
+  readonly pods: string
+  readonly churn: string
+  readonly churnSeconds: string
+  readonly nodeFlags: string
+}
+
+interface ServicesFlags extends Format {
+  readonly services: string
+  readonly rounds: string
+  readonly sampleMs: string
+  readonly churn: string
+  readonly churnSeconds: string
+  readonly moves: string
+}
+
+const say = (text: string): void => console.error(text)
+
 /** The `bench` command, to be added to the CLI's root command. */
 export function benchCommand(): Command {
-  return new Command('bench')
-    .description('measure latency, throughput, CNI calls and programs beside references')
-    .option('-j, --json', 'rows as JSON')
-    .option('--markdown', 'rows as a Markdown table')
+  const bench = new Command('bench').description('measure this checkout on this machine')
+  addPaths(bench)
+  addScale(bench)
+  addServices(bench)
+  return bench
+}
+
+function formatted(command: Command): Command {
+  return command.option('-j, --json', 'print JSON').option('--markdown', 'print a Markdown table')
+}
+
+function addPaths(bench: Command): void {
+  formatted(bench.command('paths', { isDefault: true }))
+    .description('latency, throughput, CNI calls and programs beside references')
     .option('--rounds <count>', 'rounds over all paths', '9')
     .option('--sample-ms <ms>', 'length of one sample', '500')
     .option('--pods <count>', 'pods of the CNI rows', '120')
     .action(async (_: unknown, command: Command) => {
-      const options = command.optsWithGlobals<Options>()
+      const options = command.optsWithGlobals<PathsOptions>()
       const rows = await runBench({
         rounds: Number(options.rounds),
         sampleMs: Number(options.sampleMs),
         pods: Number(options.pods),
-        progress: (text) => console.error(text),
+        progress: say,
       })
       const format = options.markdown ? formatMarkdown : formatRows
       console.log(options.json ? JSON.stringify(rows, null, 1) : format(rows))
+    })
+}
+
+function addScale(bench: Command): void {
+  formatted(bench.command('scale'))
+    .description("the agent's time, memory and CPU with a big cluster's objects")
+    .option('--services <count>', 'Services', String(FULL_SHAPE.services))
+    .option('--endpoints <count>', 'endpoints of each', String(FULL_SHAPE.endpointsPerService))
+    .option('--pods <count>', 'pods', String(FULL_SHAPE.pods))
+    .option('--churn <count>', 'slices changed per second', '100')
+    .option('--churn-seconds <seconds>', 'length of the churn', '20')
+    .option('--node-flags <flags>', "for the agent's Node binary", '')
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<ScaleFlags>()
+      const figures = await runScale({
+        shape: {
+          ...FULL_SHAPE,
+          services: Number(options.services),
+          endpointsPerService: Number(options.endpoints),
+          pods: Number(options.pods),
+        },
+        churn: Number(options.churn),
+        churnSeconds: Number(options.churnSeconds),
+        nodeFlags: options.nodeFlags.split(' ').filter((flag) => flag !== ''),
+        say,
+      })
+      const cells = figures.map(({ way, ...figure }) => ({ ...figure, column: way }))
+      console.log(options.json ? JSON.stringify(figures, null, 1) : formatFigures(cells, options))
+    })
+}
+
+function addServices(bench: Command): void {
+  formatted(bench.command('services'))
+    .description('Services beside kube-proxy in iptables and nftables mode')
+    .option('--services <counts>', 'numbers of Services, comma separated', '1,1000,10000,50000')
+    .option('--rounds <count>', 'rounds over all subjects', '9')
+    .option('--sample-ms <ms>', 'length of one sample', '500')
+    .option('--churn <count>', 'slices changed per second', '100')
+    .option('--churn-seconds <seconds>', 'length of the churn', '20')
+    .option('--moves <count>', 'timed changes of one slice', '30')
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<ServicesFlags>()
+      const figures = await runServices({
+        sizes: options.services.split(',').map(Number),
+        rounds: Number(options.rounds),
+        sampleMs: Number(options.sampleMs),
+        churn: Number(options.churn),
+        churnSeconds: Number(options.churnSeconds),
+        moves: Number(options.moves),
+        say,
+      })
+      const cells = figures.map(({ services, subject, name, ...figure }) => ({
+        ...{ ...figure, name: `${services}.${name}` },
+        column: subject,
+      }))
+      console.log(options.json ? JSON.stringify(figures, null, 1) : formatFigures(cells, options))
     })
 }

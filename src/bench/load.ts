@@ -32,7 +32,8 @@ export const LOADS = {
   crr: { name: 'tcp-crr.per-s', unit: '1/s' },
 } as const
 
-function command(place: Place, argv: readonly string[]): [string, string[]] {
+/** The command line that becomes `argv` at the place, on the bench's CPU. */
+export function placedCommand(place: Place, argv: readonly string[]): [string, string[]] {
   const inside = ['nsenter', `--net=${place.netns}`, 'taskset', '-c', CPU, ...argv]
   if (place.cgroup === undefined) return ['nsenter', inside.slice(1)]
   const join = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
@@ -46,7 +47,7 @@ export async function startServer(
   address: string,
   port = PORT,
 ): Promise<ChildProcess> {
-  const [file, args] = command(place, [binary, 'server', address, String(port)])
+  const [file, args] = placedCommand(place, [binary, 'server', address, String(port)])
   const child = spawn(file, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   let complaint = ''
   child.stderr.on('data', (text: Buffer) => {
@@ -54,7 +55,7 @@ export async function startServer(
   })
   for (let attempt = 0; attempt < 100; attempt++) {
     if (child.exitCode !== null) break
-    const probe = run(...command(place, [binary, 'rr', address, String(port), '1']))
+    const probe = run(...placedCommand(place, [binary, 'rr', address, String(port), '1']))
     if (
       await probe.then(
         () => true,
@@ -68,6 +69,20 @@ export async function startServer(
   throw new Error(`Cannot start the bench server on ${address}: ${complaint || 'no answer'}`)
 }
 
+/** Connections per second and the median time of connect() alone, from one sample. */
+export async function sampleConnections(
+  binary: string,
+  path: Path,
+  durationMs: number,
+): Promise<{ perS: number; connectUs: number }> {
+  const result = await runLoad(binary, 'crr', path, durationMs)
+  const { perS, connectP50Us } = result
+  if (perS === undefined || connectP50Us === undefined) {
+    throw new Error(`Cannot read the bench result: ${JSON.stringify(result)}`)
+  }
+  return { perS, connectUs: connectP50Us }
+}
+
 /** One sample: microseconds (p50), Gbit/s or connections per second. */
 export async function sampleLoad(
   binary: string,
@@ -75,10 +90,30 @@ export async function sampleLoad(
   path: Path,
   durationMs: number,
 ): Promise<number> {
-  const argv = [binary, load, path.address, String(path.port ?? PORT), String(durationMs)]
-  const { stdout } = await run(...command(path.client, argv), { timeout: durationMs + 20_000 })
-  const result = JSON.parse(stdout) as { p50Us?: number; gbps?: number; perS?: number }
+  const result = await runLoad(binary, load, path, durationMs)
   const value = load === 'rr' ? result.p50Us : load === 'crr' ? result.perS : result.gbps
-  if (value === undefined) throw new Error(`Cannot read the bench result: ${stdout}`)
+  if (value === undefined) {
+    throw new Error(`Cannot read the bench result: ${JSON.stringify(result)}`)
+  }
   return value
+}
+
+interface LoadResult {
+  readonly p50Us?: number
+  readonly connectP50Us?: number
+  readonly gbps?: number
+  readonly perS?: number
+}
+
+async function runLoad(
+  binary: string,
+  load: Load,
+  path: Path,
+  durationMs: number,
+): Promise<LoadResult> {
+  const argv = [binary, load, path.address, String(path.port ?? PORT), String(durationMs)]
+  const { stdout } = await run(...placedCommand(path.client, argv), {
+    timeout: durationMs + 20_000,
+  })
+  return JSON.parse(stdout) as LoadResult
 }

@@ -37,16 +37,52 @@ function significant(value: number): string {
 
 /** Aligned columns for a terminal. */
 export function formatRows(rows: readonly BenchRow[]): string {
-  return table([HEAD, ...rows.map(cells)], {
-    border: getBorderCharacters('void'),
-    drawHorizontalLine: () => false,
-    columnDefault: { paddingLeft: 0, paddingRight: 2 },
-    columns: { 1: { alignment: 'right' }, 4: { alignment: 'right' }, 5: { alignment: 'right' } },
-  }).trimEnd()
+  return aligned([HEAD, ...rows.map(cells)], [1, 4, 5])
 }
 
 /** A Markdown table, as README.md shows it. */
 export function formatMarkdown(rows: readonly BenchRow[]): string {
-  const lines = [HEAD, HEAD.map(() => '---'), ...rows.map(cells)]
+  return markdown([HEAD, ...rows.map(cells)])
+}
+
+/** One figure in a table whose columns are ways or subjects. */
+export interface Figure {
+  readonly name: string
+  readonly unit: string
+  readonly column: string
+  readonly value: number
+}
+
+/** A line for each name, a column for each way or subject, in order of appearance. */
+export function formatFigures(figures: readonly Figure[], format: { markdown?: boolean }): string {
+  const columns = [...new Set(figures.map(({ column }) => column))]
+  const lines = [...Map.groupBy(figures, ({ name }) => name)].map(([name, group]) => [
+    name,
+    group[0]?.unit ?? '',
+    ...columns.map((each) => {
+      const figure = group.find(({ column }) => column === each)
+      return figure ? significant(figure.value) : ''
+    }),
+  ])
+  const rows = [['name', 'unit', ...columns], ...lines]
+  return format.markdown
+    ? markdown(rows)
+    : aligned(
+        rows,
+        [...columns.keys()].map((at) => at + 2),
+      )
+}
+
+function aligned(rows: readonly string[][], right: readonly number[]): string {
+  return table(rows as string[][], {
+    border: getBorderCharacters('void'),
+    drawHorizontalLine: () => false,
+    columnDefault: { paddingLeft: 0, paddingRight: 2 },
+    columns: Object.fromEntries(right.map((at) => [at, { alignment: 'right' as const }])),
+  }).trimEnd()
+}
+
+function markdown([head = [], ...rows]: readonly string[][]): string {
+  const lines = [head, head.map(() => '---'), ...rows]
   return lines.map((line) => `| ${line.join(' | ')} |`).join('\n')
 }

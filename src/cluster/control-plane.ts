@@ -40,7 +40,7 @@ interface Started {
   readonly child: ChildProcess
 }
 
-const ETCD = 'http://127.0.0.1:2379'
+export const ETCD_URL = 'http://127.0.0.1:2379'
 
 /** Resolves once the API server is ready. */
 export async function startControlPlane({ fabric, paths, ...rest }: ControlPlane): Promise<void> {
@@ -64,7 +64,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<void> {
   }
   mkdirSync(paths.etcd, { recursive: true, mode: 0o700 })
   const etcd = start('etcd', [options.etcd, ...etcdFlags(paths.etcd)])
-  const health = ['curl', '-sf', `${ETCD}/health`]
+  const health = ['curl', '-sf', `${ETCD_URL}/health`]
   await waitForDaemon(etcd.child, etcd.daemon, () => runInside(inside, health))
   const server = start('kube-apiserver', [join(bin, 'kube-apiserver'), ...apiServerFlags(options)])
   const ready = ['--kubeconfig', paths.kubeconfig, 'get', '--raw', '/readyz']
@@ -77,7 +77,7 @@ function etcdFlags(directory: string): string[] {
   return [
     '--name=weir',
     `--data-dir=${directory}`,
-    ...[`--listen-client-urls=${ETCD}`, `--advertise-client-urls=${ETCD}`],
+    ...[`--listen-client-urls=${ETCD_URL}`, `--advertise-client-urls=${ETCD_URL}`],
     ...[`--listen-peer-urls=${peer}`, `--initial-advertise-peer-urls=${peer}`],
     `--initial-cluster=weir=${peer}`,
     // A cluster for tests has nothing to keep.
@@ -88,7 +88,7 @@ function etcdFlags(directory: string): string[] {
 function apiServerFlags({ paths, address, flags = [] }: ApiServerOptions): string[] {
   const at = (name: string): string => join(paths.pki, name)
   return [
-    `--etcd-servers=${ETCD}`,
+    `--etcd-servers=${ETCD_URL}`,
     ...[`--advertise-address=${address}`, '--secure-port=6443'],
     `--service-cluster-ip-range=${SERVICE_CIDRS.join(',')}`,
     ...['--authorization-mode=Node,RBAC', '--enable-admission-plugins=NodeRestriction'],

@@ -31,10 +31,13 @@ export async function mountBpffs(path: string): Promise<void> {
 
 /** Unmounts everything at and below a path, the deepest first. */
 export async function unmountBelow(path: string): Promise<void> {
-  const targets = listMounts()
-    .map(({ target }) => target)
-    .filter((target) => target === path || target.startsWith(`${path}/`))
-  for (const target of targets.reverse()) {
-    if (existsSync(target)) await run(`unmount ${target}`, 'umount', ['-l', target])
+  const mounted = () =>
+    listMounts()
+      .map(({ target }) => target)
+      .filter((target) => target === path || target.startsWith(`${path}/`))
+  for (const target of mounted().reverse()) {
+    // One mount can show twice, below a directory that was mounted over itself; it goes at once.
+    if (!existsSync(target) || !mounted().includes(target)) continue
+    await run(`unmount ${target}`, 'umount', ['-l', target])
   }
 }

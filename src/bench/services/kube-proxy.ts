@@ -1,0 +1,86 @@
+// kube-proxy on a node of the bench: its own namespaces' tables, nothing of this machine's. Its
+// tools are unpacked from Debian's packages, with a lock file of their own.
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { buildKubernetes, PROXY_PROGRAMS } from '../../cluster/build.ts'
+import { inNetns, startDaemon } from '../../cluster/daemons.ts'
+import { unpackPackages, withDependencies } from '../../cluster/packages.ts'
+import { cacheDirectory } from '../../cluster/paths.ts'
+import { netnsPath } from '../../lab/paths.ts'
+import { identify, type ProcessIdentity } from '../../lab/processes.ts'
+import type { NodeRecord } from '../../lab/record.ts'
+
+export type ProxyMode = 'iptables' | 'nftables'
+
+/** Directories of what kube-proxy is and runs. */
+export interface ProxyTools {
+  readonly program: string
+  readonly root: string
+}
+
+/** Builds and unpacks what the cache lacks. */
+export async function findProxyTools(say: (line: string) => void): Promise<ProxyTools> {
+  const cache = cacheDirectory()
+  const bin = await buildKubernetes(cache, say, PROXY_PROGRAMS)
+  const names = await withDependencies(['iptables', 'nftables', 'conntrack'])
+  return { program: join(bin, 'kube-proxy'), root: await unpackPackages(cache, names) }
+}
+
+/** Starts it; whether its rules are there is for the caller to see. */
+export function startKubeProxy(
+  { program, root }: ProxyTools,
+  node: NodeRecord,
+  mode: ProxyMode,
+  kubeconfig: string,
+): ProcessIdentity {
+  const directory = join(node.runDir, 'kube-proxy')
+  mkdirSync(directory, { recursive: true })
+  const config = join(directory, 'config.yaml')
+  writeFileSync(config, stringify(configOf(node, mode, kubeconfig)))
+  const libraries = join(root, 'usr/lib/x86_64-linux-gnu')
+  const tools = linkTools(join(directory, 'bin'), root)
+  const environment = [
+    `PATH=${tools}:${join(root, 'usr/sbin')}:${process.env['PATH'] ?? ''}`,
+    `LD_LIBRARY_PATH=${libraries}`,
+    `XTABLES_LIBDIR=${join(libraries, 'xtables')}`,
+    `XTABLES_LOCKFILE=${join(directory, 'xtables.lock')}`,
+  ]
+  const child = startDaemon({
+    name: `kube-proxy-${mode}`,
+    cgroups: [join(node.cgroup, 'kube-proxy')],
+    inside: inNetns(netnsPath(node.netns)),
+    command: ['env', ...environment, program, `--config=${config}`],
+    logs: join(node.runDir, 'logs'),
+  })
+  const identity = identify(child.pid ?? 0)
+  if (!identity) throw new Error(`Cannot start kube-proxy in mode ${mode}: it ended at once`)
+  return identity
+}
+
+function configOf({ name }: NodeRecord, mode: ProxyMode, kubeconfig: string): object {
+  return {
+    apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
+    kind: 'KubeProxyConfiguration',
+    ...{ mode, hostnameOverride: name, clusterCIDR: '10.0.0.0/8' },
+    clientConnection: { kubeconfig },
+    // Zero leaves the machine's own limits alone, which are not a namespace's.
+    conntrack: { maxPerCore: 0, min: 0 },
+    oomScoreAdj: 0,
+    metricsBindAddress: '127.0.0.1:10249',
+    healthzBindAddress: '127.0.0.1:10256',
+  }
+}
+
+/** Debian chooses between two iptables by links that are made at installation; this is legacy. */
+function linkTools(directory: string, root: string): string {
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
+  for (const family of ['iptables', 'ip6tables']) {
+    for (const verb of ['', '-save', '-restore']) {
+      const target = join(root, 'usr/sbin/xtables-legacy-multi')
+      symlinkSync(target, join(directory, `${family}${verb}`))
+    }
+  }
+  return directory
+}

@@ -1,0 +1,61 @@
+// How long after a change of an EndpointSlice the first new connection goes where it says, seen by
+// a client that connects again and again.
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { builtProgram } from '../../lab/paths.ts'
+import { placedCommand } from '../load.ts'
+import type { ApiClient } from '../scale/api-client.ts'
+import { MOVING_SLICES, movingSlice, type SubjectNode, TARGETS, targetAddress } from './subjects.ts'
+
+const LONGEST_MS = 120_000
+
+/** Milliseconds from the request that makes the change, for each of `count` changes. */
+export async function timeMoves(
+  { ask }: ApiClient,
+  { name, client, server }: SubjectNode,
+  count: number,
+): Promise<number[]> {
+  const argv = [builtProgram('weir-follow'), 'follow', targetAddress(name, TARGETS), '80']
+  const follower = spawn(...placedCommand(client, argv), { stdio: ['ignore', 'pipe', 'inherit'] })
+  const seen = new Map<string, number>()
+  const lines = createInterface(follower.stdout)
+  lines.on('line', (line) => {
+    const [ns = '0', who = ''] = line.split(' ')
+    seen.set(who, Number(ns) / 1e6)
+  })
+  const times: number[] = []
+  try {
+    for (let turn = 0; turn <= count; turn++) {
+      const slice = movingSlice(name, server, turn)
+      const who = String(turn % 2)
+      seen.delete(who)
+      const begunMs = Number(process.hrtime.bigint()) / 1e6
+      await ask('PUT', `${MOVING_SLICES}/${slice.metadata.name}`, slice)
+      const seenMs = await waitFor(seen, who, turn)
+      // The first turn may change nothing: it sets the state from which the others start.
+      if (turn > 0) times.push(seenMs - begunMs)
+      await sleep(300 + Math.random() * 400)
+    }
+  } finally {
+    follower.kill('SIGKILL')
+    lines.close()
+  }
+  return times
+}
+
+async function waitFor(
+  seen: ReadonlyMap<string, number>,
+  who: string,
+  turn: number,
+): Promise<number> {
+  const until = performance.now() + LONGEST_MS
+  for (;;) {
+    const at = seen.get(who)
+    if (at !== undefined) return at
+    // Already there before the first change: the follower has said so once or never will again.
+    if (turn === 0 && performance.now() > until - LONGEST_MS + 15_000) return 0
+    if (performance.now() > until) throw new Error('Cannot time a move: nobody moved')
+    await sleep(2)
+  }
+}
