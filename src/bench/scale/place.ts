@@ -15,7 +15,7 @@ import { ipBatch } from '../../lab/namespaces.ts'
 import { makeNode } from '../../lab/nodes.ts'
 import { labPaths, netnsPath } from '../../lab/paths.ts'
 import { type LabRecord, type NodeRecord, writeRecord } from '../../lab/record.ts'
-import { run } from '../../lab/run.ts'
+import { run, runAnyway } from '../../lab/run.ts'
 import { bare, type LabSpec, planNodes, routerAddresses } from '../../lab/spec.ts'
 import { type ApiClient, openApiClient } from './api-client.ts'
 import type { Wanted } from './objects.ts'
@@ -38,7 +38,7 @@ export interface BenchPlace extends ApiPlace {
   close(): Promise<void>
 }
 
-export const PLACE = 'weir-bench-scale'
+export const PLACE = 'weir-scale'
 /** This machine's end of the link. */
 const LINK = 'weir-scale'
 export const MACHINE = '192.168.60.254'
@@ -64,6 +64,7 @@ export async function buildPlace(count: number, say: (line: string) => void): Pr
   const server = bare(routerAddresses(spec, false)[0] ?? '')
   try {
     mkdirSync(paths.manifests, { recursive: true })
+    await bindNamespaces()
     await makeFabric(paths, spec)
     await linkMachine()
     const nodes: NodeRecord[] = []
@@ -101,6 +102,16 @@ export async function buildPlace(count: number, say: (line: string) => void): Pr
   }
 }
 
+/**
+ * The first `ip netns add` after a boot mounts /run/netns over itself, which hides what was mounted
+ * below it until then. The bench does it before it makes its own.
+ */
+async function bindNamespaces(): Promise<void> {
+  const name = `${PLACE}-first`
+  await run('prepare namespaces', 'ip', ['netns', 'add', name])
+  await run('prepare namespaces', 'ip', ['netns', 'delete', name])
+}
+
 async function askEtcd(netns: string, path: string, body: object): Promise<void> {
   const curl = ['curl', '-sSf', '-d', '@-', `${ETCD_URL}${path}`]
   const input = JSON.stringify(body)
@@ -108,6 +119,8 @@ async function askEtcd(netns: string, path: string, body: object): Promise<void>
 }
 
 async function linkMachine(): Promise<void> {
+  // Of a run that was killed; its namespace may take a while to go.
+  await runAnyway('ip', ['link', 'delete', LINK])
   const taken = await run('look for routes', 'ip', ['route', 'show', '192.168.60.0/24'])
   if (taken.trim()) throw new Error(`Cannot use 192.168.60.0/24: it is taken: ${taken.trim()}`)
   const netns = fabricNetns(PLACE)
