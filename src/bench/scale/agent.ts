@@ -11,6 +11,7 @@ import { netnsPath } from '../../lab/paths.ts'
 import { endProcess, type ProcessIdentity } from '../../lab/processes.ts'
 import type { NodeRecord } from '../../lab/record.ts'
 import { runAnyway } from '../../lab/run.ts'
+import { DEFAULT_SETTINGS } from '../../lab/spec.ts'
 import { openLibrary } from '../../libbpf/library.ts'
 import { BpfMap } from '../../libbpf/map.ts'
 
@@ -29,15 +30,13 @@ export interface AgentUnderTest {
   stop(): Promise<void>
 }
 
-const SETTINGS = { routing: 'auto', socketServices: true } as const
-
 /** Starts an agent on a source; it need not be ready yet. */
 export function startMeasured(
   node: NodeRecord,
   source: Readonly<Record<string, string>>,
   nodeFlags: readonly string[] = [],
 ): AgentUnderTest {
-  const identity = launchAgent(node, SETTINGS, source, nodeFlags)
+  const identity = launchAgent(node, DEFAULT_SETTINGS, source, nodeFlags)
   return {
     node: { ...node, agent: identity },
     process: identity,

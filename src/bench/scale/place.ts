@@ -16,7 +16,7 @@ import { makeNode } from '../../lab/nodes.ts'
 import { labPaths, netnsPath } from '../../lab/paths.ts'
 import { type LabRecord, type NodeRecord, writeRecord } from '../../lab/record.ts'
 import { run, runAnyway } from '../../lab/run.ts'
-import { bare, type LabSpec, planNodes, routerAddresses } from '../../lab/spec.ts'
+import { bare, DEFAULT_SETTINGS, type LabSpec, planNodes, routerAddresses } from '../../lab/spec.ts'
 import { type ApiClient, openApiClient } from './api-client.ts'
 import type { Wanted } from './objects.ts'
 
@@ -42,7 +42,6 @@ export const PLACE = 'weir-scale'
 /** This machine's end of the link. */
 const LINK = 'weir-scale'
 export const MACHINE = '192.168.60.254'
-const SETTINGS = { routing: 'auto', socketServices: true } as const
 
 /** Flags for an API server that is alone: no controllers, and nobody to be fair to. */
 const SERVER_FLAGS = [
@@ -72,7 +71,7 @@ export async function buildPlace(count: number, say: (line: string) => void): Pr
     const netns = fabricNetns(PLACE)
     const fabric = { netns, cgroup: join(paths.cgroup, 'fabric'), addresses: [server] }
     const lab: LabRecord = {
-      ...{ version: 1, name: PLACE, spec, settings: SETTINGS, fabric, nodes, pods: [] },
+      ...{ version: 1, name: PLACE, spec, settings: DEFAULT_SETTINGS, fabric, nodes, pods: [] },
     }
     writeRecord(lab)
     const pki = join(paths.directory, 'pki')

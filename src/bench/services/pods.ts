@@ -19,7 +19,8 @@ export async function attachByWeir(node: NodeRecord, name: string): Promise<Benc
   const netns = await newNamespace(node, name)
   const uid = randomUUID()
   const containerId = uid.replaceAll('-', '').padEnd(64, '0')
-  const [address] = await cniAdd(node, { namespace: 'default', name, uid, containerId, netns })
+  const pod = { namespace: 'default', name, uid, containerId, netns, annotations: {}, ports: [] }
+  const [address] = await cniAdd(node, pod)
   if (address === undefined) throw new Error(`Cannot attach ${name}: it got no address`)
   return { netns: netnsPath(netns), cgroup: podCgroup(node, name), address }
 }

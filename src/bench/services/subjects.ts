@@ -5,6 +5,7 @@ import { launchAgent, waitForAgent } from '../../lab/agents.ts'
 import { builtProgram } from '../../lab/paths.ts'
 import type { ProcessIdentity } from '../../lab/processes.ts'
 import type { NodeRecord } from '../../lab/record.ts'
+import { DEFAULT_SETTINGS } from '../../lab/spec.ts'
 import { placedCommand, startServer } from '../load.ts'
 import { serviceObject, sliceObject, type Wanted } from '../scale/objects.ts'
 import type { BenchPlace } from '../scale/place.ts'
@@ -59,8 +60,7 @@ export function startProxyOf(
 ): ProcessIdentity {
   const node = place.nodes[SUBJECTS.indexOf(name)] as NodeRecord
   if (name !== 'weir') return startKubeProxy(tools, node, name, place.kubeconfig)
-  const settings = { routing: 'auto', socketServices: true } as const
-  return launchAgent(node, settings, { kubeconfig: place.kubeconfig })
+  return launchAgent(node, DEFAULT_SETTINGS, { kubeconfig: place.kubeconfig })
 }
 
 export function weirReady(node: NodeRecord, agent: ProcessIdentity): Promise<void> {

@@ -8,7 +8,8 @@ import {
   storedServices,
   wantedObjects,
 } from '../../../src/bench/scale/objects.ts'
-import { endpointSliceRow, podRow, serviceRow } from '../../../src/kube/objects.ts'
+import { podRow } from '../../../src/kube/objects.ts'
+import { endpointSliceRow, serviceRow } from '../../../src/kube/service-objects.ts'
 
 const SHAPE = { services: 300, endpointsPerService: 3, pods: 40, namespaces: 7, nodes: 5 }
 
