@@ -26,7 +26,9 @@ static __always_inline bool uplink_is_for_node(void *data, void *end, __be16 pro
 /* Whoever is owed an answer gets it by from_overlay, where the wrapping is off. */
 static __always_inline int uplink_refuse_overlay(const struct packet *pkt)
 {
-	return pkt->verdict < 0 && reply_is_due(pkt, -pkt->verdict) ? PASS : pkt->verdict;
+	bool owed = pkt->verdict < 0 && !pkt->by_name && reply_is_due(pkt, -pkt->verdict);
+
+	return owed ? PASS : pkt->verdict;
 }
 
 /* Answer of uplink_arrive_overlay about a packet that is no VXLAN of ours. */

@@ -202,7 +202,7 @@ export class NodeDatapath {
       policyTables: this.#options.tables,
       masquerade: config.masquerade,
       masqueradePorts: config.masqueradePorts,
-      ...(config.routing === 'native' ? {} : { overlay: { port, vni } }),
+      overlay: { port, vni, device: config.routing !== 'native' },
       ...(config.maxFlows === undefined ? {} : { maxFlows: config.maxFlows }),
     })
     const before = this.#current

@@ -36,8 +36,9 @@ static __always_inline void flow_go_stack(struct flow *flow)
 		flow_go(flow, FLOW_TO_STACK, 0, ANY_MTU);
 }
 
+/* To another node. Without an IPv4 underlay there is no VXLAN by the programs, and so no DSR. */
 static __always_inline int flow_go_destination(struct flow *flow,
-					       const struct destination *destination)
+					       const struct destination *destination, bool dsr)
 {
 	__u32 mtu = config.uplink_mtu;
 
@@ -49,7 +50,10 @@ static __always_inline int flow_go_destination(struct flow *flow,
 	flow->node = destination->node;
 	if (destination->flags & DESTINATION_ON_LINK)
 		flow->flags |= FLOW_ON_LINK;
-	if (destination->flags & DESTINATION_OVERLAY) {
+	if (dsr && address_is_ipv4(&flow->node)) {
+		flow->flags |= FLOW_DSR;
+		flow_go(flow, FLOW_TO_OVERLAY, config.overlay_ifindex, mtu - VXLAN_IPV4_OVERHEAD);
+	} else if (destination->flags & DESTINATION_OVERLAY) {
 		mtu -= address_is_ipv4(&flow->node) ? VXLAN_IPV4_OVERHEAD : VXLAN_IPV6_OVERHEAD;
 		flow_go(flow, FLOW_TO_OVERLAY, config.overlay_ifindex, mtu);
 	} else if (destination->flags & DESTINATION_ON_LINK) {
@@ -94,12 +98,14 @@ GLOBAL int flow_decide(struct flow *flow)
 	struct destination *destination;
 	const struct address *to;
 	struct endpoint *endpoint;
+	bool dsr;
 
 	if (!flow)
 		return -DROP_NO_ROUTE;
 	to = &flow->out.destination;
+	dsr = flow->flags & FLOW_DSR;
 	flow->epoch = epoch;
-	flow->flags &= ~(FLOW_ON_LINK | FLOW_SHAPED);
+	flow->flags &= ~(FLOW_ON_LINK | FLOW_SHAPED | FLOW_DSR);
 	if (flow->flags & FLOW_BY_STACK) {
 		flow_go_stack(flow);
 		return 0;
@@ -117,25 +123,11 @@ GLOBAL int flow_decide(struct flow *flow)
 	if (flow->flags & FLOW_BY_UPLINK)
 		flow_go_uplink(flow, destination);
 	else if (destination)
-		return flow_go_destination(flow, destination);
+		return flow_go_destination(flow, destination, dsr);
 	else if (flow->flags & FLOW_SNAT)
 		flow_go_uplink(flow, NULL);
 	else
 		flow_go_stack(flow);
-	return 0;
-}
-
-/* By VXLAN only nodes may send, and each only what lives there. */
-static __always_inline int source_check_overlay(const struct packet *pkt,
-						const struct address *source)
-{
-	struct destination *destination = destination_find(&pkt->peer);
-
-	if (!destination || !address_equal(&destination->node, &pkt->peer))
-		return -DROP_UNKNOWN_TUNNEL_PEER;
-	destination = destination_find(source);
-	if (!destination || !address_equal(&destination->node, &pkt->peer))
-		return -DROP_SPOOFED_SOURCE;
 	return 0;
 }
 
@@ -153,6 +145,24 @@ static __always_inline int source_check_uplink(const struct address *source)
 		return 0;
 	return destination->flags & (DESTINATION_LOCAL | DESTINATION_OVERLAY) ? -DROP_SPOOFED_SOURCE
 									      : 0;
+}
+
+/* By VXLAN only nodes may send, and each only what lives there; or, for a client outside that asked
+ * it, what might have come by the uplink.
+ */
+static __always_inline int source_check_overlay(const struct packet *pkt,
+						const struct address *source)
+{
+	struct destination *destination = destination_find(&pkt->peer);
+
+	if (!destination || !address_equal(&destination->node, &pkt->peer))
+		return -DROP_UNKNOWN_TUNNEL_PEER;
+	if (pkt->by_name)
+		return source_check_uplink(source);
+	destination = destination_find(source);
+	if (!destination || !address_equal(&destination->node, &pkt->peer))
+		return -DROP_SPOOFED_SOURCE;
+	return 0;
 }
 
 /* May `source` send where this packet was met? The node's own stack is trusted. */
@@ -245,6 +255,8 @@ static __noinline int flow_choose_backend(const struct packet *pkt, struct flow 
 		return service->flags & drop_empty ? -DROP_NO_LOCAL_BACKEND : -DROP_NO_BACKEND;
 	flow->service_id = service->id;
 	flow->flags |= FLOW_SERVICE;
+	if (external && service->flags & SERVICE_DSR && pkt->direction == DIRECTION_FROM_UPLINK)
+		flow->flags |= FLOW_DSR;
 	flow->out.destination = backend->address;
 	flow->out.destination_port = backend->port;
 	if (pkt->direction != DIRECTION_FROM_POD ||

@@ -9,6 +9,7 @@
 #define VXLAN_LENGTH 50 /* sizeof(struct vxlan_frame) would count its alignment */
 #define VXLAN_INNER (ETH_HLEN + VXLAN_LENGTH) /* where the inner IP header begins */
 #define VXLAN_HAS_VNI 0x08000000
+#define VXLAN_NAMES_BACKEND 1 /* beside the VNI: in the place of the inner MACs (dsr.h) */
 #define VXLAN_TTL 64
 #define VXLAN_FIRST_PORT 32768
 
@@ -76,6 +77,13 @@ static __always_inline void encap_mac(__u8 *to, const volatile struct mac *from)
 		to[i] = from->bytes[i];
 }
 
+/* The rest of the address is that of every pod of its node, or of the node. */
+static __always_inline void backend_name_write(struct backend_name *name, const struct tuple *out)
+{
+	name->port = out->destination_port;
+	__builtin_memcpy(name->low, out->destination.bytes + BACKEND_NAME_AT, sizeof(name->low));
+}
+
 static __always_inline void encap_write(struct vxlan_frame *frame, const struct packet *pkt,
 					const struct flow *flow, __u16 length, __u32 hash)
 {
@@ -97,9 +105,14 @@ static __always_inline void encap_write(struct vxlan_frame *frame, const struct 
 	frame->udp.len = bpf_htons(length - sizeof(frame->ip));
 	frame->udp.check = 0;
 	frame->flags = bpf_htonl(VXLAN_HAS_VNI);
-	frame->vni = bpf_htonl(config.overlay_vni << 8);
-	encap_mac(frame->inner.h_dest, &config.host_mac);
-	encap_mac(frame->inner.h_source, &config.host_mac);
+	if (flow->flags & FLOW_DSR) {
+		frame->vni = bpf_htonl(config.overlay_vni << 8 | VXLAN_NAMES_BACKEND);
+		backend_name_write((struct backend_name *)&frame->inner, &flow->out);
+	} else {
+		frame->vni = bpf_htonl(config.overlay_vni << 8);
+		encap_mac(frame->inner.h_dest, &config.host_mac);
+		encap_mac(frame->inner.h_source, &config.host_mac);
+	}
 	frame->inner.h_proto = pkt->is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 }
 
@@ -111,8 +124,11 @@ static __always_inline int encap(struct __sk_buff *skb, const struct packet *pkt
 	struct ethhdr *eth;
 
 	if (!address_is_ipv4(&flow->node) ||
-	    bpf_skb_adjust_room(skb, VXLAN_LENGTH, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS))
+	    bpf_skb_adjust_room(skb, VXLAN_LENGTH, BPF_ADJ_ROOM_MAC, ENCAP_FLAGS)) {
+		if (flow->flags & FLOW_DSR) /* the device cannot name a backend */
+			return -DROP_REDIRECT_FAILED;
 		return encap_by_device(skb, pkt, &flow->node);
+	}
 	eth = (void *)(long)skb->data;
 	if ((void *)eth + VXLAN_INNER > (void *)(long)skb->data_end)
 		return -DROP_REDIRECT_FAILED;
@@ -156,9 +172,12 @@ static __always_inline bool encap_is_ours(void *data, void *end, struct packet *
 	if (frame->ip.version != 4 || frame->ip.ihl != 5 || frame->ip.protocol != IPPROTO_UDP ||
 	    frame->ip.frag_off & bpf_htons(0x3fff))
 		return false;
-	if (!config.overlay_ifindex || frame->udp.dest != config.overlay_port ||
-	    frame->flags != bpf_htonl(VXLAN_HAS_VNI) ||
-	    frame->vni != bpf_htonl(config.overlay_vni << 8))
+	if (frame->udp.dest != config.overlay_port || frame->flags != bpf_htonl(VXLAN_HAS_VNI))
+		return false;
+	pkt->by_name = frame->vni == bpf_htonl(config.overlay_vni << 8 | VXLAN_NAMES_BACKEND);
+	if (pkt->by_name)
+		__builtin_memcpy(&pkt->named, &frame->inner, sizeof(pkt->named));
+	else if (!config.overlay_ifindex || frame->vni != bpf_htonl(config.overlay_vni << 8))
 		return false;
 	address_from_ipv4(&pkt->peer, frame->ip.saddr);
 	*protocol = frame->inner.h_proto;

@@ -40,6 +40,7 @@ enum flow_flags {
 	FLOW_ON_LINK = 1024,	 /* `node` is a neighbour on the uplink: no FIB lookup */
 	FLOW_SHAPED = 2048,	 /* into its pod through the egress queue of the host end */
 	FLOW_SNAT = 4096,	 /* the client appears as this node */
+	FLOW_DSR = 8192, /* leaves as it came: `out` names the backend to its node (dsr.h) */
 };
 
 struct flow {
@@ -76,6 +77,12 @@ struct {
 	__type(key, struct tuple);
 	__type(value, struct flow);
 } embryos SEC(".maps");
+
+/* True when packets leave with another tuple than they came with. */
+static __always_inline bool flow_translates(const struct flow *flow)
+{
+	return (flow->flags & (FLOW_TRANSLATED | FLOW_DSR)) == FLOW_TRANSLATED;
+}
 
 static __always_inline __u32 clock_seconds(void)
 {

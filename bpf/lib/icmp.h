@@ -10,6 +10,8 @@
  */
 static __always_inline bool icmp_may_complain(const struct packet *pkt, const struct flow *flow)
 {
+	if (pkt->by_name)
+		return !source_check(pkt, &pkt->complainer);
 	if (pkt->by_overlay)
 		return flow->flags & FLOW_FROM_OVERLAY && address_equal(&flow->node, &pkt->peer);
 	if (pkt->direction != DIRECTION_FROM_POD)

@@ -127,7 +127,7 @@ static __always_inline void flow_translate_source(void *ctx, const struct packet
 	if (is_world)
 		flow_go_uplink(forward, NULL);
 	if (forward->next == FLOW_TO_ENDPOINT || forward->next == FLOW_TO_STACK ||
-	    forward->next == FLOW_TO_HOST)
+	    forward->next == FLOW_TO_HOST || forward->flags & FLOW_DSR)
 		return;
 	if (pkt->direction != DIRECTION_TO_UPLINK || !address_is_own(&forward->out.source))
 		flow_source_here(pkt, forward);

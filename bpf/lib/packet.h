@@ -29,6 +29,13 @@ enum attention {
 #define ATTENTION_TCP (ATTENTION_FIN | ATTENTION_SYN | ATTENTION_RST)
 #define TCP_ACK 16
 
+/* A backend in the room of two MACs: its port, and the end of its address. */
+struct backend_name {
+	__be16 port;
+	__u8 low[10];
+};
+#define BACKEND_NAME_AT 6 /* where that end begins */
+
 struct packet {
 	struct tuple tuple;
 	struct address peer;	   /* by_overlay: the node that sent it */
@@ -53,7 +60,9 @@ struct packet {
 	__u8 tcp_flags;
 	__u8 is_unknown; /* map flows has been asked, and has nothing */
 	__u8 is_stray;	 /* the frame was for another machine */
-	__u16 pad;
+	__u8 by_name;	 /* by_overlay: `named` is the backend that its sender has chosen */
+	__u8 pad;
+	struct backend_name named;
 };
 
 /* ICMP's and ICMPv6's header: the second word is echo's id and sequence, or the MTU of an error. */

@@ -2,6 +2,7 @@
 /* The two halves of a connection: made, promoted, refreshed and removed together. */
 #pragma once
 #include "claim.h"
+#include "dsr.h"
 #include "policy.h"
 
 struct {
@@ -91,11 +92,12 @@ static __always_inline int pair_fill_forward(void *ctx, struct packet *pkt, stru
 		return ret;
 	*forward = (struct flow){ .out = pkt->tuple, .last_seen = clock_seconds() };
 	flow_arrived_as(forward, pkt);
-	if (service) {
+	if (pkt->by_name)
+		ret = dsr_accept(pkt, forward, service);
+	else if (service)
 		ret = flow_choose_backend(pkt, forward, service, &pair->choice);
-		if (ret)
-			return ret;
-	}
+	if (ret)
+		return ret;
 	ret = flow_decide(forward);
 	if (ret)
 		return ret;
@@ -117,7 +119,7 @@ static __always_inline int pair_fill_reverse(struct packet *pkt, struct flow *re
 		FLOW_REVERSE | (forward->flags & (FLOW_SERVICE | FLOW_HAIRPIN | FLOW_SNAT));
 	if (pkt->direction == DIRECTION_TO_POD || pkt->direction == DIRECTION_TO_UPLINK)
 		reverse->flags |= FLOW_BY_STACK;
-	if (pkt->direction == DIRECTION_FROM_UPLINK) {
+	if (pkt->direction == DIRECTION_FROM_UPLINK || pkt->by_name) {
 		reverse->flags |= FLOW_BY_UPLINK;
 		reverse->to_ifindex = pkt->on_ifindex;
 	}

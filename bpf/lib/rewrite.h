@@ -105,7 +105,7 @@ static __always_inline void rewrite_account_ipv6(struct __sk_buff *skb, __u32 di
 static __always_inline int rewrite(struct __sk_buff *skb, struct packet *pkt,
 				   const struct flow *flow, bool hop)
 {
-	bool translate = flow->flags & FLOW_TRANSLATED;
+	bool translate = flow_translates(flow);
 	__u32 difference = 0;
 	void *data, *end;
 	int ret;

@@ -11,8 +11,9 @@ GLOBAL int xdp_drop(struct xdp_md *xdp, struct packet *pkt, int reason)
 
 	if (!pkt || reply_is_due(pkt, reason))
 		return XDP_PASS;
-	metric_count(DIRECTION_XDP_UPLINK, reason & 31, length);
-	event_send(&pkt->tuple, reason, DIRECTION_XDP_UPLINK, xdp->ingress_ifindex, length);
+	pkt->direction = DIRECTION_XDP_UPLINK;
+	metric_count(pkt->direction, reason & 31, length);
+	event_send_drop(pkt, reason, xdp->ingress_ifindex, length);
 	return XDP_DROP;
 }
 

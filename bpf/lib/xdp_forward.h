@@ -64,7 +64,7 @@ static __always_inline bool xdp_find_hop(struct xdp_md *xdp, const struct flow *
 	bool to_node = flow->next == FLOW_TO_OVERLAY || flow->flags & FLOW_ON_LINK;
 	const struct address *to = to_node ? &flow->node : &flow->out.destination;
 
-	hop->ifindex = config.uplink_ifindex;
+	hop->ifindex = flow->next == FLOW_TO_OVERLAY ? config.uplink_ifindex : flow->to_ifindex;
 	if (address_is_ipv4(to)) {
 		hop->family = AF_INET;
 		hop->ipv4_dst = address_ipv4(to);
@@ -102,7 +102,7 @@ static __always_inline int xdp_rewrite_transport(void *l4, void *end, const stru
 static __always_inline int xdp_rewrite(void *ip, void *end, const struct packet *pkt,
 				       const struct flow *flow)
 {
-	bool translate = flow->flags & FLOW_TRANSLATED;
+	bool translate = flow_translates(flow);
 	struct ipv6hdr *ipv6 = ip;
 	struct iphdr *ipv4 = ip;
 	__u32 difference = 0;

@@ -44,8 +44,8 @@ export interface DatapathOptions {
   readonly object: string
   readonly socketServices: boolean
   readonly xdp: XdpWish
-  /** Absent: routing is native throughout. */
-  readonly overlay?: { readonly port: number; readonly vni: number }
+  /** VXLAN by the programs; without its device (routing native) only what is handed over. */
+  readonly overlay: { readonly port: number; readonly vni: number; readonly device: boolean }
   readonly maxFlows?: number
   /** Pods leave the cluster with the node's address. */
   readonly masquerade: boolean
@@ -87,7 +87,7 @@ export class Datapath {
       gateways,
       podMtu: options.podMtu,
       uplinkMtu: Math.min(...options.uplinks.map(({ mtu }) => mtu)),
-      ...(options.overlay ? { overlayPort: options.overlay.port } : {}),
+      ...(options.overlay.device ? { overlayPort: options.overlay.port } : {}),
     })
     const pins = pinsUnder(options.bpfRoot)
     const object = loadObject({
@@ -225,9 +225,9 @@ function programConfig(
     hostIfindex: host.ifindex,
     uplinkIfindex: uplink.ifindex,
     overlayIfindex: device?.ifindex ?? 0,
-    overlayVni: overlay?.vni ?? 0,
+    overlayVni: overlay.vni,
     uplinkMtu: uplink.mtu,
-    overlayPort: overlay?.port ?? 0,
+    overlayPort: overlay.port,
     hostMac: host.mac,
     uplinkMac: uplink.mac,
     socketServices: socketServices ? 1 : 0,

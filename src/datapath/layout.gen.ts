@@ -4,7 +4,7 @@ import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
 import { type Codec, defineCodec, eachOf, type MapLayout, putBytes, takeBytes } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = '34337a069f118ceb729b0de8be67ca1b'
+export const OBJECT_HASH = 'e5e35d3b8b4e34076f0a223d30152ecd'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -102,6 +102,7 @@ export const FlowFlags = {
   ON_LINK: 1024,
   SHAPED: 2048,
   SNAT: 4096,
+  DSR: 8192,
 } as const
 export type FlowFlags = (typeof FlowFlags)[keyof typeof FlowFlags]
 /** Names of `enum flow_flags` by number. */

@@ -4,7 +4,7 @@ import * as layout from '../../src/datapath/layout.gen.ts'
 import { parseAddress } from '../../src/net/address.ts'
 import { checksum, concat, uint32 } from '../../src/net/bytes.ts'
 import type { Step } from './fixture.ts'
-import { MAC, MTU } from './topology.ts'
+import { IFINDEX, MAC, MTU } from './topology.ts'
 
 export type FlowEntry = readonly [layout.Tuple, layout.Flow]
 
@@ -21,7 +21,7 @@ export function flowOf(key: layout.Tuple, more: Partial<layout.Flow>): FlowEntry
     node: parseAddress('::'),
     epoch: 1,
     fromIfindex: 0,
-    toIfindex: 0,
+    toIfindex: IFINDEX.uplink,
     lastSeen: process.hrtime()[0],
     serviceId: 0,
     egressRule: 0,
@@ -80,3 +80,13 @@ export function unfinished(frame: Uint8Array): Uint8Array {
   new DataView(bytes.buffer).setUint16(l4 + (protocol === 6 ? 16 : 6), ~checksum(pseudo) & 0xffff)
   return bytes
 }
+
+/** Waits until no packet of the fixtures' client (port 1000) has to go by the stack. */
+export function settle(): void {
+  const second = (): number => (process.hrtime()[0] + CLIENT_PORT) % STACK_EVERY
+  const answers = (): number => (process.hrtime()[0] + TARGET_PORT) % STACK_EVERY
+  while ([second(), answers()].some((at) => at === 0 || at === STACK_EVERY - 1)) pause()
+}
+
+const CLIENT_PORT = 1000
+const TARGET_PORT = 8080

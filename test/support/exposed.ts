@@ -1,0 +1,132 @@
+// Frontends that are asked from outside, on the test node's own address, and the frames that come
+// of it: the same for tc and for XDP, and for both ways of forwarding.
+import type * as layout from '../../src/datapath/layout.gen.ts'
+import type { Address } from '../../src/net/address.ts'
+import { addressToBytes } from '../../src/net/address.ts'
+import { concat, uint16 } from '../../src/net/bytes.ts'
+import type { Mac } from '../../src/net/mac.ts'
+import { macFromBytes } from '../../src/net/mac.ts'
+import type { Body, Packet } from '../../src/net/packet.ts'
+import type { Step } from './fixture.ts'
+import { frame, tunnelled, WAY } from './frames.ts'
+import { IFINDEX, type MapRows, PORT, type Side, topologyRows } from './topology.ts'
+import { BY_HOST, NODE, wrapped } from './tunnel.ts'
+import { onWire } from './xdp.ts'
+
+/** Ports on the node; each has one backend, on port 8080. */
+export const NODE_PORT = {
+  none: 30080,
+  podB: 30081,
+  overlayPod: 30082,
+  neighbourPod: 30083,
+  /** A process of the neighbour itself. */
+  neighbourNode: 30084,
+  /** A process of this node. */
+  node: 30085,
+} as const
+export type ExposedName = keyof typeof NODE_PORT
+
+const PROTOCOLS = [6, 17]
+const FIRST_ID = 7000
+
+/** The topology with these frontends; `flags` of all of them. */
+export function exposedRows(s: Side, flags = 0): Partial<MapRows> {
+  const { services, backends } = topologyRows()
+  const names = Object.entries(NODE_PORT) as [ExposedName, number][]
+  const all = PROTOCOLS.flatMap((protocol) =>
+    names.map(([name, port]) => ({ name, port, protocol, id: FIRST_ID + port + protocol })),
+  )
+  const value = (id: number, count: number): layout.Service => {
+    const set = { id, count }
+    return { id, internal: { id: 0, count: 0 }, external: set, affinitySeconds: 0, flags }
+  }
+  return {
+    services: [
+      ...services,
+      ...all.map(({ name, port, protocol, id }) => {
+        const key = { address: s.node, port, protocol }
+        return [key, value(id, name === 'none' ? 0 : 1)] as const
+      }),
+    ],
+    backends: [
+      ...backends,
+      ...all.flatMap(({ name, id }) => {
+        if (name === 'none') return []
+        const backend = { address: s[name], port: PORT.target, hits: 0n }
+        return [[{ setId: id, slot: 0 }, backend] as const]
+      }),
+    ],
+  }
+}
+
+export interface Way {
+  readonly program: 'from_uplink' | 'xdp_uplink'
+  readonly name: string
+  /** Verdict on what it sends out itself. */
+  readonly sent: Step['action']
+  /** Ethernet addresses then: tc leaves them to the kernel. */
+  readonly macs: { readonly sourceMac: Mac; readonly destinationMac: Mac }
+  readonly wrappedMacs: { readonly sourceMac: Mac; readonly destinationMac: Mac }
+}
+
+export const WAYS: readonly Way[] = [
+  {
+    ...{ program: 'from_uplink', name: 'tc', sent: 'REDIRECT' },
+    ...{ macs: WAY.fromPeer, wrappedMacs: BY_HOST },
+  },
+  {
+    ...{ program: 'xdp_uplink', name: 'XDP', sent: 'TX' },
+    ...{ macs: onWire, wrappedMacs: onWire },
+  },
+]
+
+/** The outside client's packet to a frontend of the node. */
+export function askedBy(
+  way: Way,
+  s: Side,
+  body: Body,
+  more: Partial<Packet> = {},
+): Pick<Step, 'program' | 'on' | 'frame'> {
+  const bytes = frame(WAY.fromPeer, s.world, s.node, body, more)
+  return { program: way.program, on: IFINDEX.uplink, frame: bytes }
+}
+
+/** Any packet that arrives by the uplink. */
+export function arrived(way: Way, bytes: Uint8Array): Pick<Step, 'program' | 'on' | 'frame'> {
+  return { program: way.program, on: IFINDEX.uplink, frame: bytes }
+}
+
+/** The inner Ethernet addresses that name a backend. */
+export function nameOf(
+  backend: Address,
+  port: number,
+): Pick<Packet, 'sourceMac' | 'destinationMac'> {
+  const bytes = concat(uint16(port), addressToBytes(backend).slice(6))
+  return {
+    destinationMac: macFromBytes(bytes.slice(0, 6)),
+    sourceMac: macFromBytes(bytes.slice(6, 12)),
+  }
+}
+
+/** Byte of the VXLAN header that says so, from the start of a frame over IPv4. */
+const NAMES_BACKEND_AT = 14 + 20 + 8 + 7
+
+function marked(bytes: Uint8Array): Uint8Array {
+  bytes[NAMES_BACKEND_AT] = 1
+  return bytes
+}
+
+/** The client's packet on its way to the node of its backend. */
+export function namedOut(
+  way: Way,
+  s: Side,
+  node: Address,
+  inner: Uint8Array,
+): (actual: Uint8Array) => Uint8Array {
+  return (actual) => marked(wrapped({ ...s, overlayNode: node }, inner, way.wrappedMacs)(actual))
+}
+
+/** The same as it arrives at the test node. */
+export function namedIn(inner: Uint8Array, node: Address): Uint8Array {
+  return marked(tunnelled(inner, { source: node, destination: NODE }))
+}
