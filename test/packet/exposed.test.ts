@@ -1,5 +1,5 @@
-// Who asks a node from outside for a backend of another node: the client becomes the node, on tc and
-// on XDP alike.
+// Who asks a node from outside for a backend of another node: the client becomes the node, on tc
+// and on XDP alike.
 import * as layout from '../../src/datapath/layout.gen.ts'
 import type { Body } from '../../src/net/packet.ts'
 import { intoPod, ROUTED, tuple } from '../support/connection.ts'
