@@ -29,7 +29,8 @@ export interface WorldOptions {
 }
 
 /** Cleared before each fixture; the maps of the topology stay. */
-const PER_FIXTURE = ['flows', 'embryos', 'fragments', 'metrics', 'affinity']
+const POLICY = ['identities', 'cidr_identities', 'pod_policies', 'policy']
+const PER_FIXTURE = ['flows', 'embryos', 'fragments', 'metrics', 'affinity', ...POLICY]
 
 export class World {
   readonly object: BpfObject
