@@ -27,6 +27,7 @@ import { NodeDatapath } from './node-datapath.ts'
 import { serveHttp } from './observe/http.ts'
 import { createLogger, type Logger, roomLogger } from './observe/log.ts'
 import { Metrics, type Round } from './observe/metrics.ts'
+import { inForce } from './readiness.ts'
 import { ServiceDuties } from './service-duties.ts'
 import { type Operations, Reconciler } from './state/reconciler.ts'
 import type { Table } from './state/table.ts'
@@ -65,6 +66,8 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   const cni = new CniServer({
     endpoints: tables.endpoints,
     settled: (key) => reconcilers.endpoints.settled(key),
+    inForce: (row) =>
+      inForce(row, { tables, settled: (key) => reconcilers.frontends.settled(key) }),
     ownNode: () => tables.nodes.get(config.nodeName),
     podMtu: () => node.podMtu,
     notReady: () => node.refusal,

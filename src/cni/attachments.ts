@@ -20,6 +20,8 @@ export interface AttachmentsOptions {
   readonly endpoints: Table<Endpoint>
   /** The endpoints reconciler's settled(). */
   readonly settled: (key: string) => Promise<Entry<Endpoint> | undefined>
+  /** Resolves once everything else that the pod's first packet needs is in force. */
+  readonly inForce: (row: Endpoint) => Promise<void>
   readonly store: EndpointStore
   readonly log: Logger
   /** The longest a call waits for the kernel; the work itself goes on. */
@@ -41,6 +43,11 @@ export interface Wanted {
   readonly addresses: readonly Address[]
   readonly hostPorts: readonly HostPort[]
   readonly bandwidth: Bandwidth | undefined
+}
+
+interface Problem {
+  readonly code: number
+  readonly reason: string
 }
 
 const LAST_ID = 65_535n
@@ -97,18 +104,35 @@ export class Attachments {
     }
     const endpoint = this.#allocate({ ...wanted, hostPorts: this.#hostPorts(wanted) })
     endpoints.upsert(endpoint)
-    const entry = await this.#settled(key)
-    if (entry !== LATE && entry?.row === endpoint && entry.status.state === 'done') return endpoint
+    const problem = await this.#problemOf(endpoint)
+    if (endpoints.get(key) === endpoint && !problem) return endpoint
     const pod = nameOf(wanted)
     if (endpoints.get(key) !== endpoint) {
       throw new CniError(CODE.tryAgain, `Cannot attach ${pod}: deleted meanwhile`)
     }
     await this.detach(key).catch(() => undefined) // goes on without us
-    if (entry === LATE) {
-      throw new CniError(CODE.tryAgain, `Cannot attach ${pod}: not done after ${this.#waited}`)
+    throw new CniError(problem?.code ?? CODE.kernel, `Cannot attach ${pod}: ${problem?.reason}`)
+  }
+
+  /** Why a row that was just written is no pod's network, or undefined once it is. */
+  async #problemOf(endpoint: Endpoint): Promise<Problem | undefined> {
+    const deadline = Date.now() + this.#options.waitMs
+    const late = (what: string) => {
+      return { code: CODE.tryAgain, reason: `${what} after ${this.#waited}` }
     }
-    const reason = entry?.status.state === 'error' ? entry.status.error : 'unknown'
-    throw new CniError(CODE.kernel, `Cannot attach ${pod}: ${reason}`)
+    const entry = await this.#settled(endpointKey(endpoint))
+    if (entry === LATE) return late('not done')
+    if (entry?.row !== endpoint || entry.status.state !== 'done') {
+      const reason = entry?.status.state === 'error' ? entry.status.error : 'unknown'
+      return { code: CODE.kernel, reason }
+    }
+    try {
+      const left = Math.max(0, deadline - Date.now())
+      const rest = await within(this.#options.inForce(endpoint), left)
+      return rest === LATE ? late('Services and policy are not in force') : undefined
+    } catch (error) {
+      return { code: CODE.tryAgain, reason: (error as Error).message }
+    }
   }
 
   /**

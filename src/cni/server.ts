@@ -30,6 +30,8 @@ export interface CniServerOptions {
   readonly endpoints: Table<Endpoint>
   /** The endpoints reconciler's settled(). */
   readonly settled: (key: string) => Promise<Entry<Endpoint> | undefined>
+  /** Resolves once everything else that the pod's first packet needs is in force. */
+  readonly inForce: (row: Endpoint) => Promise<void>
   /** This node's row, once the source has it. */
   readonly ownNode: () => Node | undefined
   /** MTU of pod interfaces, bytes of IP packet. */
@@ -61,10 +63,11 @@ export class CniServer {
   readonly #queue: DelQueue
 
   constructor(options: CniServerOptions) {
-    const { endpoints, settled, stateDir, log, bootId, waitMs = 30_000 } = options
+    const { endpoints, settled, inForce, stateDir, log, bootId, waitMs = 30_000 } = options
     this.#options = options
     this.#store = new EndpointStore({ stateDir, log, ...(bootId !== undefined && { bootId }) })
-    this.#attachments = new Attachments({ endpoints, settled, store: this.#store, log, waitMs })
+    const rest = { store: this.#store, log, waitMs }
+    this.#attachments = new Attachments({ endpoints, settled, inForce, ...rest })
     this.#queue = new DelQueue({ stateDir, log, carryOut: (call) => this.#carryOutQueued(call) })
   }
 

@@ -1,5 +1,5 @@
-// Weir under the real Multus: as the cluster's network, and again for a second interface of the same
-// pod; without an API server (delegates in the configuration) and with one (annotations).
+// Weir under the real Multus: as the cluster's network, and again for a second interface of the
+// same pod; without an API server (delegates in the configuration) and with one (annotations).
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

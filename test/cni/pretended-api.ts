@@ -1,5 +1,5 @@
-// As much of an API server as Multus asks: a pod, NetworkAttachmentDefinitions by name, and a status
-// that may be written. Objects come in the environment; it runs in the node's namespace.
+// As much of an API server as Multus asks: a pod, NetworkAttachmentDefinitions by name, and a
+// status that may be written. Objects come in the environment; it runs in the node's namespace.
 import { createServer } from 'node:http'
 
 interface Objects {

@@ -32,6 +32,7 @@ export class Scene {
   podCidrs: string[]
   notReady: string | undefined
   differences: string[] = []
+  inForce: (row: Endpoint) => Promise<void> = async () => {}
   #refusal: string | undefined
   #deleteRefusal: string | undefined
   #gate: Promise<void> = Promise.resolve()
@@ -48,6 +49,7 @@ export class Scene {
     this.server = new CniServer({
       endpoints: this.tables.endpoints,
       settled: (key) => this.reconciler.settled(key),
+      inForce: (row) => this.inForce(row),
       ownNode: () => this.#node(),
       podMtu: () => 1450,
       notReady: () => this.notReady,
