@@ -63,18 +63,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   })
   const duties = new ServiceDuties({ config, tables, metrics, log })
   const reconcilers = createReconcilers(tables, node, { metrics, duties, log })
-  const cni = new CniServer({
-    endpoints: tables.endpoints,
-    settled: (key) => reconcilers.endpoints.settled(key),
-    inForce: (row) =>
-      inForce(row, { tables, settled: (key) => reconcilers.frontends.settled(key) }),
-    ownNode: () => tables.nodes.get(config.nodeName),
-    podMtu: () => node.podMtu,
-    notReady: () => node.refusal,
-    checkEndpoint: async (row) => opened(node).checkEndpoint(row),
-    stateDir: config.stateDir,
-    log: roomLogger(log, 'cni'),
-  })
+  const cni = createCni(config, { tables, node, reconcilers, log: roomLogger(log, 'cni') })
   const notReady = () => (node.problem === undefined ? [] : [`Cannot take pods: ${node.problem}`])
   const problems = () => [...notReady(), ...duties.problems()]
 
@@ -116,6 +105,29 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     await source.stop()
     node.close()
   }
+}
+
+interface CniParts {
+  readonly tables: Tables
+  readonly node: NodeDatapath
+  readonly reconcilers: ReturnType<typeof createReconcilers>
+  readonly log: Logger
+}
+
+function createCni({ nodeName, stateDir }: Config, parts: CniParts): CniServer {
+  const { tables, node, reconcilers, log } = parts
+  const frontendSettled = (key: string) => reconcilers.frontends.settled(key)
+  return new CniServer({
+    endpoints: tables.endpoints,
+    settled: (key) => reconcilers.endpoints.settled(key),
+    inForce: (row) => inForce(row, { tables, settled: frontendSettled }),
+    ownNode: () => tables.nodes.get(nodeName),
+    podMtu: () => node.podMtu,
+    notReady: () => node.refusal,
+    checkEndpoint: async (row) => opened(node).checkEndpoint(row),
+    stateDir,
+    log,
+  })
 }
 
 /** Tells the runtime of the network, once pods can be taken; it stays told. */

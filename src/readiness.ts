@@ -1,5 +1,5 @@
-// What must be in force before a pod runs: CNI ADD answers only then, so that the pod's first packet
-// already finds Services, its host ports and policy.
+// What must be in force before a pod runs: CNI ADD answers only then, so that the pod's first
+// packet already finds Services, its host ports and policy.
 import { caughtUp, initialized } from './state/caught-up.ts'
 import type { Entry } from './state/table.ts'
 import { later } from './state/timer.ts'

@@ -36,7 +36,7 @@ function setUp(refused: readonly number[] = []) {
 const soon = <T>(promise: Promise<T>): Promise<T | 'waits'> =>
   Promise.race([promise, new Promise<'waits'>((r) => setTimeout(r, 20, 'waits'))])
 
-test('a pod waits for the first list, then for what is pending, and not for what comes later', async (t) => {
+test('a pod waits for the first list and for what is pending then', async (t) => {
   const { frontends, reconciler, release, options } = setUp()
   t.after(() => reconciler.stop())
   const ready = inForce(endpoint(), options).then(() => 'ready')
