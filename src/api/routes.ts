@@ -1,6 +1,7 @@
 // The pages of the API: method and path to a function that gives the answer's JSON.
 import { endpointViews } from './endpoint-view.ts'
 import { nodeViews } from './node-view.ts'
+import { explainService } from './service-explain.ts'
 import { serviceViews } from './service-view.ts'
 import type { ApiSources } from './sources.ts'
 import { readStatus } from './status.ts'
@@ -32,8 +33,13 @@ const PAGES: Readonly<Record<string, Page>> = {
   },
   '/v1/endpoints': async ({ tables, actual }) =>
     endpointViews(tables.endpoints.entries(), await actual.endpoints()),
-  '/v1/services': async ({ tables, actual }) =>
-    serviceViews(tables.frontends.entries(), await actual.frontends()),
+  '/v1/services': async ({ tables, actual, facts }) =>
+    serviceViews(tables, await actual.frontends(), (await facts()).nodeName),
+  '/v1/service-explanations/:name': async ({ tables, actual, facts }, name) => {
+    const { nodeName, socketServices } = await facts()
+    const kernel = await actual.frontends()
+    return explainService(name, { tables, actual: kernel, nodeName, socketServices })
+  },
   '/v1/nodes': async ({ tables, actual, facts }) => {
     const { nodeName } = await facts()
     const kernel = { destinations: await actual.destinations(), routes: await actual.routes() }

@@ -1,34 +1,68 @@
-// Frontends as wanted and as the kernel has them, one row per address, port and protocol.
+// Frontends as wanted and as the kernel has them, one row per address, port and protocol, with
+// every endpoint that could be a backend and what it is used for.
 import { formatAddressPort } from '../net/address.ts'
 import type { Entry } from '../state/table.ts'
 import type { ActualFrontend } from '../tables/actual.ts'
-import type { Backend, Frontend } from '../tables/desired.ts'
-import { frontendKey } from '../tables/tables.ts'
+import type { Backend, Frontend, FrontendKind, WhenEmpty } from '../tables/desired.ts'
+import type { Service } from '../tables/intent.ts'
+import type { Balancing, Forwarding } from '../tables/services.ts'
+import { frontendKey, type Tables } from '../tables/tables.ts'
+import { type BackendView, backendViews, type HeldBackend } from './backend-view.ts'
 import { type DriftColumns, driftOf, type RowStatus } from './drift.ts'
 import { statusColumns } from './row-status.ts'
 
 export interface ServiceView extends DriftColumns, Partial<RowStatus> {
   /** "10.96.0.10:53/UDP". */
   readonly frontend: string
-  /** "namespace/name", empty for an entry that no Service asked for. */
+  /** "namespace/name", of a HostPort the pod's; empty for an entry that nobody asked for. */
   readonly service: string
   readonly portName: string
-  /** Frontend number in the datapath, as flows carry it; absent while missing. */
+  readonly kind?: FrontendKind
+  /** Number of the service port in the datapath, as flows carry it; absent while missing. */
   readonly id?: number
-  /** "10.0.1.5:80", in slot order for actual ones. */
+  /** For clients inside: "10.0.1.5:80", in slot order for actual ones. */
   readonly desired: readonly string[]
   readonly actual: readonly string[]
+  /** For clients outside; the same where they do not differ. */
+  readonly desiredOutside: readonly string[]
+  readonly actualOutside: readonly string[]
+  /** Every endpoint of the port, also those that are not used. */
+  readonly backends: readonly BackendView[]
+  readonly rules?: FrontendRules
 }
 
-/** Joins by frontend key. Pure. */
+/** How a connection is treated. */
+export interface FrontendRules {
+  readonly policies: Pick<Service, 'internalTrafficPolicy' | 'externalTrafficPolicy'> | undefined
+  readonly whenEmpty: WhenEmpty
+  readonly externalWhenEmpty: WhenEmpty
+  readonly affinitySeconds: number
+  readonly balancing: Balancing
+  readonly forwarding: Forwarding
+  /** Absent: all may ask. */
+  readonly sourceRanges?: readonly string[]
+}
+
+export type ServiceRows = Pick<Tables, 'services' | 'endpointSlices'> & {
+  readonly frontends: Pick<Tables['frontends'], 'entries'>
+}
+
+/** As the maps are read; without a set for outside it is the one for inside. */
+type Held = ActualFrontend & {
+  readonly backends: readonly HeldBackend[]
+  readonly externalBackends?: readonly HeldBackend[]
+}
+
+/** Joins by frontend key. Pure. `nodeName` is the node that answers. */
 export function serviceViews(
-  desired: Iterable<Entry<Frontend>>,
+  tables: ServiceRows,
   actual: readonly ActualFrontend[],
+  nodeName: string,
 ): ServiceView[] {
-  const byKey = new Map(actual.map((row) => [frontendKey(row), row]))
+  const byKey = new Map(actual.map((row) => [frontendKey(row), row as Held]))
   const views: ServiceView[] = []
-  for (const entry of desired) {
-    views.push(wantedView(entry, byKey.get(entry.key)))
+  for (const entry of tables.frontends.entries()) {
+    views.push(wantedView(tables, entry, byKey.get(entry.key), nodeName))
     byKey.delete(entry.key)
   }
   views.push(...[...byKey].map(([key, row]) => extraView(key, row)))
@@ -36,34 +70,65 @@ export function serviceViews(
 }
 
 function wantedView(
+  tables: ServiceRows,
   { key, row, status }: Entry<Frontend>,
-  actual: ActualFrontend | undefined,
+  actual: Held | undefined,
+  nodeName: string,
 ): ServiceView {
-  const wanted = row.backends.map(show)
-  const found = actual?.backends.map(show) ?? []
+  const heldOutside = actual?.externalBackends ?? actual?.backends ?? []
+  const [desired, desiredOutside] = [row.backends.map(show), row.externalBackends.map(show)]
+  const [found, foundOutside] = [actual?.backends.map(show) ?? [], heldOutside.map(show)]
   const differences = actual
-    ? backendDifferences(wanted, found, actual)
+    ? [
+        ...backendDifferences(desired, found, `set ${actual.setId}`),
+        ...(actual.externalBackends ? outsideDifferences(desiredOutside, foundOutside) : []),
+        ...emptySlots(actual),
+      ]
     : [`${key} is not in map services`]
+  const held = [...(actual?.backends ?? []), ...(actual?.externalBackends ?? [])]
   return {
     frontend: key,
     service: row.service,
     portName: row.portName,
+    kind: row.kind,
     ...(actual ? { id: actual.id } : {}),
-    desired: wanted,
+    desired,
     actual: found,
+    desiredOutside,
+    actualOutside: foundOutside,
+    backends: backendViews(row, tables.endpointSlices.byIndex('service', row.service), {
+      nodeName,
+      held,
+    }),
+    rules: rulesOf(row, tables.services.get(row.service)),
     ...statusColumns(status),
-    ...driftOf(actual !== undefined, differences),
+    ...driftOf(actual !== undefined, [...new Set(differences)]),
   }
 }
 
-function extraView(key: string, row: ActualFrontend): ServiceView {
+function rulesOf(row: Frontend, service: Service | undefined): FrontendRules {
+  const { whenEmpty, externalWhenEmpty, affinitySeconds, balancing, forwarding, sourceRanges } = row
+  const isPod = row.kind === 'HostPort' || !service
+  const { internalTrafficPolicy, externalTrafficPolicy } = service ?? ({} as Service)
+  return {
+    policies: isPod ? undefined : { internalTrafficPolicy, externalTrafficPolicy },
+    ...{ whenEmpty, externalWhenEmpty, affinitySeconds, balancing, forwarding },
+    ...(sourceRanges ? { sourceRanges } : {}),
+  }
+}
+
+function extraView(key: string, row: Held): ServiceView {
+  const actual = row.backends.map(show)
   return {
     frontend: key,
     service: '',
     portName: '',
     id: row.id,
     desired: [],
-    actual: row.backends.map(show),
+    actual,
+    desiredOutside: [],
+    actualOutside: row.externalBackends?.map(show) ?? actual,
+    backends: [],
     drift: 'extra',
     differences: [`${key} is in map services and no Service asked for it`],
   }
@@ -73,15 +138,22 @@ function extraView(key: string, row: ActualFrontend): ServiceView {
 function backendDifferences(
   wanted: readonly string[],
   found: readonly string[],
-  { missingBackends, setId }: ActualFrontend,
+  set: string,
 ): string[] {
   const absent = wanted.filter((backend) => !found.includes(backend))
   const surplus = found.filter((backend) => !wanted.includes(backend))
   return [
-    ...absent.map((backend) => `backend ${backend} is not in set ${setId}`),
-    ...surplus.map((backend) => `backend ${backend} is in set ${setId} and not wanted`),
-    ...(missingBackends > 0 ? [`${missingBackends} slots of set ${setId} are empty`] : []),
+    ...absent.map((backend) => `backend ${backend} is not in ${set}`),
+    ...surplus.map((backend) => `backend ${backend} is in ${set} and not wanted`),
   ]
+}
+
+function outsideDifferences(wanted: readonly string[], found: readonly string[]): string[] {
+  return backendDifferences(wanted, found, 'the set for outside')
+}
+
+function emptySlots({ missingBackends, setId }: ActualFrontend): string[] {
+  return missingBackends > 0 ? [`${missingBackends} slots of set ${setId} are empty`] : []
 }
 
 function show({ address, port }: Backend): string {

@@ -7,9 +7,9 @@ import { serviceViews } from '../../../src/api/service-view.ts'
 import { parsePrefix } from '../../../src/net/prefix.ts'
 import { Table } from '../../../src/state/table.ts'
 import type { ActualDestination, ActualFrontend, ActualRoute } from '../../../src/tables/actual.ts'
-import type { Destination, Frontend } from '../../../src/tables/desired.ts'
+import type { Destination } from '../../../src/tables/desired.ts'
 import type { Endpoint } from '../../../src/tables/intent.ts'
-import { createTables, endpointKey, frontendKey } from '../../../src/tables/tables.ts'
+import { createTables, endpointKey } from '../../../src/tables/tables.ts'
 import { makeFrontend } from '../../support/service-rows.ts'
 import { actualEndpoint, address, endpoint } from './rows.ts'
 
@@ -70,9 +70,9 @@ function actualFrontend(changes: Partial<ActualFrontend> = {}): ActualFrontend {
 }
 
 function frontendViews(actual: ActualFrontend[]) {
-  const table = new Table<Frontend>('frontends', frontendKey)
-  table.upsert(FRONTEND)
-  return serviceViews(table.entries(), actual)
+  const tables = createTables()
+  tables.frontends.upsert(FRONTEND)
+  return serviceViews(tables, actual, 'node-a')
 }
 
 test('serviceViews() compares backends as sets, not in slot order', () => {

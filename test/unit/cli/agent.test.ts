@@ -153,3 +153,16 @@ test('what the agent refuses comes through as its sentence', async (t) => {
   const { code, stderr } = await run(['endpoint', 'list'])
   assert.deepEqual([code, stderr], [1, 'Cannot read the datapath: it is not open\n'])
 })
+
+test('service explain answers over the socket, and fails where nothing answers', async (t) => {
+  const base = sources()
+  base.tables.frontends.upsert(makeFrontend())
+  const run = await serve(t, base)
+  const { code, stdout } = await run(['service', 'explain', '10.96.0.1:80', '--from', 'node'])
+  assert.equal(code, 0)
+  assert.match(stdout, /^frontend {2,}10\.96\.0\.1:80\/TCP: ClusterIP of Service default\/web$/m)
+  assert.match(stdout, /^endpoints {2,}none: refused \(no_backend\), by RST$/m)
+  const none = await run(['service', 'explain', '10.96.0.1:81', '-j'])
+  assert.equal(none.code, 1)
+  assert.match(JSON.parse(none.stdout)[0].problem, /^Nothing answers port 81 of 10\.96\.0\.1:/)
+})
