@@ -13,6 +13,12 @@ export const AGENT_HTTP = { host: '127.0.0.1', port: 9464 } as const
 
 const READY_TIMEOUT_MS = 60_000
 
+/**
+ * As deploy/daemonset.yaml has it in NODE_OPTIONS. V8's young generation as it is by itself costs
+ * an agent that reads a big cluster 130 MiB, and saves it 2 per cent of its time.
+ */
+export const AGENT_NODE_OPTIONS = '--max-semi-space-size=2'
+
 /** The node binary and script of the agent: built if there is a build, else the sources. */
 function agentCommand(): [binary: string, script: string] {
   const root = projectRoot()
@@ -61,7 +67,10 @@ export function launchAgent(
   const child = startIn(
     { netns: node.netns, cgroup: join(node.cgroup, 'agent') },
     [binary, ...nodeFlags, script, ...args],
-    { stdio: ['ignore', log, log], detached: true, cwd: projectRoot() },
+    {
+      ...{ stdio: ['ignore', log, log], detached: true, cwd: projectRoot() },
+      env: { NODE_OPTIONS: AGENT_NODE_OPTIONS },
+    },
   )
   closeSync(log)
   child.unref()

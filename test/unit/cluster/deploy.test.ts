@@ -9,6 +9,7 @@ import { CLUSTER_SETTINGS, withSettings } from '../../../src/cluster/deploy.ts'
 import { WEIR_IMAGE } from '../../../src/cluster/image-names.ts'
 import { renderManifest } from '../../../src/cluster/render.ts'
 import { readConfig } from '../../../src/config.ts'
+import { AGENT_NODE_OPTIONS } from '../../../src/lab/agents.ts'
 
 const DEPLOY = new URL('../../../deploy/', import.meta.url).pathname
 const read = (name: string): string => readFileSync(join(DEPLOY, name), 'utf8')
@@ -40,6 +41,11 @@ function settings(): Record<string, string> {
 
 test('deploy/weir.yaml is what its sources say', () => {
   assert.equal(read('weir.yaml'), renderManifest(DEPLOY), 'run "make deploy/weir.yaml"')
+})
+
+test('the lab runs agents with the flags of the DaemonSet', () => {
+  const value = /name: NODE_OPTIONS\n +value: (.*)/.exec(read('daemonset.yaml'))?.[1]
+  assert.equal(value, AGENT_NODE_OPTIONS)
 })
 
 test('renderManifest() refuses what it would leave out', () => {
