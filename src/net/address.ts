@@ -86,7 +86,22 @@ function isMapped(bytes: Uint8Array): boolean {
 
 /** The address as an unsigned number of its family's width. */
 export function addressToNumber(address: Address): bigint {
+  if (!address.includes(':')) return BigInt(numberOfIpv4(address))
   return addressToNativeBytes(address).reduce((n, byte) => (n << 8n) | BigInt(byte), 0n)
+}
+
+/** By hand, for the same reason as above. */
+function numberOfIpv4(address: Address): number {
+  let number = 0
+  let value = 0
+  for (let i = 0; i < address.length; i++) {
+    const code = address.charCodeAt(i)
+    if (code === DOT) {
+      number = number * 256 + value
+      value = 0
+    } else value = value * 10 + code - ZERO
+  }
+  return number * 256 + value
 }
 
 /** The mirror of addressToNumber. */

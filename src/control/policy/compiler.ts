@@ -1,0 +1,260 @@
+// Policies, pods and namespaces to what the datapath asks, kept up to date: a change runs only what
+// it concerns, and all tables of a run change in one turn. The outcome is a function of the rows
+// alone, but for the numbers: what a rebuild from nothing gives differs in these only.
+import type { Prefix } from '../../net/prefix.ts'
+import { later } from '../../state/timer.ts'
+import { IDENTITY } from '../../tables/policy.ts'
+import type { Tables } from '../../tables/tables.ts'
+import { Addresses } from './addresses.ts'
+import { PolicyBook } from './book.ts'
+import { compile, type World } from './compile.ts'
+import { Identities, type Identity } from './identities.ts'
+import { Locals } from './locals.ts'
+import { isSameForOthers, PolicyOutput } from './output.ts'
+import { type NamespaceLabels, Peers } from './peers.ts'
+import { PrefixNumbers } from './prefix-numbers.ts'
+import { PrefixClasses } from './prefixes.ts'
+import { type Recipe, Recipes } from './recipes.ts'
+import { Rules } from './rules.ts'
+
+export interface PolicySettings {
+  /** Namespaces need no rows: a directory of manifests may do without. */
+  readonly implicitNamespaces: boolean
+  /** How many entries all sets together may have. */
+  readonly budget: number
+  /** See World. */
+  readonly many?: number
+}
+
+const MANY = 32
+
+/**
+ * Half of what map `policy` holds, for a set that changes is written beside the old one and both
+ * stand for a moment.
+ */
+export const POLICY_BUDGET = 131_072
+
+const INPUTS = [
+  'nodes',
+  'namespaces',
+  'pods',
+  'networkPolicies',
+  'clusterNetworkPolicies',
+  'endpoints',
+] as const
+
+type Input = (typeof INPUTS)[number]
+
+export class PolicyCompiler {
+  readonly #tables: Tables
+  readonly #settings: PolicySettings
+  readonly #dirty = Object.fromEntries(INPUTS.map((name) => [name, new Set()])) as Readonly<
+    Record<Input, Set<string>>
+  >
+  readonly #identities = new Identities()
+  readonly #classes = new PrefixClasses()
+  readonly #rules = new Rules()
+  readonly #prefixNumbers = new PrefixNumbers()
+  readonly #peers: Peers
+  readonly #book: PolicyBook
+  readonly #recipes: Recipes
+  readonly #locals: Locals
+  readonly #addresses: Addresses
+  readonly #output: PolicyOutput
+  /** Of namespaces whose identities must meet their peers again. */
+  readonly #relabelled = new Set<string>()
+  #isActive = false
+  #setId = 0
+  #cancel: (() => void) | undefined
+  #stops: (() => void)[] = []
+
+  constructor(tables: Tables, settings: PolicySettings) {
+    this.#tables = tables
+    this.#settings = settings
+    const labelsOf = (namespace: string): NamespaceLabels => this.#labelsOf(namespace)
+    const [identities, classes] = [this.#identities, this.#classes]
+    this.#peers = new Peers(identities, labelsOf)
+    this.#book = new PolicyBook(identities)
+    this.#recipes = new Recipes({
+      ...{ peers: this.#peers, classes, rules: this.#rules },
+      nodes: () => tables.nodes.rows(),
+    })
+    this.#locals = new Locals({ tables, book: this.#book, recipes: this.#recipes, labelsOf })
+    this.#addresses = new Addresses({
+      ...{ pods: tables.pods, output: tables.addressIdentities, identities, classes },
+      localPod: (address) => this.#locals.podOf(address),
+    })
+    this.#output = new PolicyOutput(tables, settings.budget)
+  }
+
+  /** Runs whenever an input changed, coalesced, as soon as all had their first list. */
+  start(): void {
+    for (const name of INPUTS) {
+      const table = this.#tables[name]
+      for (const { key } of table.entries()) this.#dirty[name].add(key)
+      const wake = (key: string): void => {
+        if (key !== '') this.#dirty[name].add(key)
+        this.#cancel ??= later(0, () => this.run())
+      }
+      this.#stops.push(table.subscribe(wake))
+    }
+    this.#cancel = later(0, () => this.run())
+  }
+
+  stop(): void {
+    this.#cancel?.()
+    for (const stop of this.#stops) stop()
+    this.#stops = []
+  }
+
+  run(): void {
+    this.#cancel = undefined
+    if (!INPUTS.every((name) => this.#tables[name].initialized)) return
+    this.#readPolicies()
+    this.#readPods()
+    this.#readNamespaces()
+    this.#locals.settle()
+    const prefixes = this.#recipes.takePrefixes() as Prefix[]
+    this.#touchWithin(prefixes)
+    if (this.#isActive) this.#addresses.settle()
+    else this.#addresses.clear()
+    this.#compileWhatChanged(prefixes)
+    this.#output.write({
+      rules: this.#rules.all(),
+      recipes: [...this.#recipes.all()],
+      locals: this.#locals.all(),
+      prefixes: this.#prefixNumbers.all(),
+    })
+  }
+
+  #readPolicies(): void {
+    const { networkPolicies, clusterNetworkPolicies } = this.#tables
+    for (const key of take(this.#dirty.networkPolicies)) {
+      this.#book.setNetworkPolicy(key, networkPolicies.get(key))
+      this.#locals.touchNamespace(key.slice(0, key.indexOf('/')))
+    }
+    const clusterKeys = take(this.#dirty.clusterNetworkPolicies)
+    for (const key of clusterKeys) {
+      this.#book.setClusterPolicy(key, clusterNetworkPolicies.get(key))
+    }
+    const areNodesRenewed = take(this.#dirty.nodes).length > 0 && this.#book.renewNodePolicies()
+    if (clusterKeys.length > 0 || areNodesRenewed) this.#locals.touchAll()
+    const isActive = !this.#book.isEmpty
+    if (isActive && !this.#isActive) {
+      for (const { key } of this.#tables.pods.entries()) this.#dirty.pods.add(key)
+      for (const { key } of this.#tables.endpoints.entries()) this.#dirty.endpoints.add(key)
+    }
+    this.#isActive = isActive
+    const { labels, ports } = this.#book.takeChangedWords()
+    if (labels.size + ports.size === 0) return
+    for (const { key, row } of this.#tables.pods.entries()) {
+      const isConcerned =
+        row.ports.some(({ name }) => ports.has(name)) ||
+        Object.keys(row.labels).some((name) => labels.has(name))
+      if (isConcerned) this.#dirty.pods.add(key)
+    }
+  }
+
+  #readPods(): void {
+    for (const key of take(this.#dirty.endpoints)) {
+      for (const address of this.#locals.touchEndpoint(key)) this.#addresses.touch(address)
+    }
+    for (const key of take(this.#dirty.pods)) {
+      for (const address of this.#locals.touchPod(key)) this.#addresses.touch(address)
+      if (this.#isActive) this.#addresses.touchPod(key)
+    }
+  }
+
+  #readNamespaces(): void {
+    for (const name of take(this.#dirty.namespaces)) {
+      this.#locals.touchNamespace(name)
+      this.#relabelled.add(name)
+    }
+  }
+
+  /** Addresses whose class may be another now. */
+  #touchWithin(prefixes: readonly Prefix[]): void {
+    if (prefixes.length === 0) return
+    const changed = new PrefixClasses()
+    for (const prefix of prefixes) changed.add({ prefix, except: [] })
+    this.#addresses.touchWhere((address) => changed.classOf(address) !== undefined)
+    for (const address of this.#locals.addresses()) this.#addresses.touch(address)
+  }
+
+  #compileWhatChanged(prefixes: readonly Prefix[]): void {
+    const { changed, created } = this.#identities.takeChanges()
+    for (const identity of changed) this.#peers.rematch(identity)
+    for (const name of take(this.#relabelled)) {
+      for (const identity of this.#identities.ofNamespace(name)) this.#peers.rematch(identity)
+    }
+    const world = this.#world()
+    const fresh = new Set(this.#prefixNumbers.keepOnly(this.#classes.prefixes()))
+    for (const { number } of created) fresh.add(number)
+    for (const recipe of this.#concerned(changed, prefixes)) this.#compile(recipe, world, fresh)
+  }
+
+  /** Recipes whose entries may be others now. */
+  #concerned(changed: readonly Identity[], prefixes: readonly Prefix[]): Set<Recipe> {
+    const concerned = new Set(this.#recipes.takeNew())
+    const add = (key: string): void => {
+      const recipe = this.#recipes.get(key)
+      if (recipe) concerned.add(recipe)
+    }
+    for (const key of this.#peers.takeAffected()) add(key)
+    // A family more or less changes what an identity's entries are compared with.
+    for (const { peers } of changed)
+      for (const { users } of peers) for (const key of users) add(key)
+    const areBlocks = prefixes.length > 0 || changed.some(({ prefix }) => prefix !== undefined)
+    if (changed.length === 0 && !areBlocks) return concerned
+    for (const recipe of this.#recipes.all()) {
+      const hasBlocks = areBlocks && recipe.clauses.some(({ blocks }) => blocks.length > 0)
+      if (recipe.watchesAll || hasBlocks) concerned.add(recipe)
+    }
+    return concerned
+  }
+
+  /** Content that differs for somebody who was there already gets a new id. */
+  #compile(recipe: Recipe, world: World, fresh: ReadonlySet<number>): void {
+    const { entries, watchesAll } = compile(recipe, world)
+    recipe.watchesAll = watchesAll
+    const isKept =
+      recipe.id !== 0 &&
+      isSameForOthers(recipe.entries, entries, (identity) => {
+        return fresh.has(identity) || this.#isNobody(identity)
+      })
+    recipe.entries = entries
+    if (!isKept) recipe.id = ++this.#setId
+  }
+
+  #isNobody(identity: number): boolean {
+    if (identity < IDENTITY.firstPod) return false
+    if (identity >= IDENTITY.firstCidr) return !this.#prefixNumbers.isUsed(identity)
+    return this.#identities.byNumber(identity) === undefined
+  }
+
+  #world(): World {
+    const totals = { count4: 0, count6: 0 }
+    for (const { count4, count6 } of this.#identities.all()) {
+      if (count4 > 0) totals.count4++
+      if (count6 > 0) totals.count6++
+    }
+    return {
+      ...{ identities: this.#identities, classes: this.#classes, totals },
+      many: this.#settings.many ?? MANY,
+      cidrNumber: (prefix) => this.#prefixNumbers.numberOf(prefix),
+    }
+  }
+
+  #labelsOf(namespace: string): NamespaceLabels {
+    const row = this.#tables.namespaces.get(namespace)
+    if (row) return { labels: row.labels, isWhole: true }
+    const labels = { 'kubernetes.io/metadata.name': namespace }
+    return { labels, isWhole: this.#settings.implicitNamespaces }
+  }
+}
+
+function take<T>(set: Set<T>): T[] {
+  const items = [...set]
+  set.clear()
+  return items
+}
