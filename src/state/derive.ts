@@ -33,6 +33,18 @@ export interface Derivation<Out extends object> {
   readonly onConflict?: (conflict: { key: string; owner: string; loser: string }) => void
 }
 
+/** Keys as they are kept: most groups have one, and a set of one costs 200 bytes. */
+type Keys = string | readonly string[]
+
+function pack(keys: ReadonlySet<string>): Keys {
+  const [first, ...rest] = keys
+  return first !== undefined && rest.length === 0 ? first : [...keys]
+}
+
+function unpack(keys: Keys = []): readonly string[] {
+  return typeof keys === 'string' ? [keys] : keys
+}
+
 /**
  * Runs the derivation once for everything when every input is initialized: then the output holds
  * its rows and no other, also none of an earlier derivation, and is marked initialized. After that
@@ -110,7 +122,7 @@ function groupRunner<Out extends object>(
   { compute, output, rankOf = () => 0, onConflict }: Derivation<Out>,
   dirty: Set<string>,
 ): { runGroup: (group: string) => void; isOwned: (key: string) => boolean } {
-  const claims = new Map<string, ReadonlySet<string>>()
+  const claims = new Map<string, Keys>()
   const owners = new Map<string, Owner>()
   const losers = new Map<string, Set<string>>()
 
@@ -161,8 +173,8 @@ function groupRunner<Out extends object>(
       now.add(key)
       claim(key, group, row)
     }
-    for (const key of claims.get(group) ?? []) if (!now.has(key)) release(key, group)
-    if (now.size > 0) claims.set(group, now)
+    for (const key of unpack(claims.get(group))) if (!now.has(key)) release(key, group)
+    if (now.size > 0) claims.set(group, pack(now))
     else claims.delete(group)
   }
   return { runGroup, isOwned: (key) => owners.has(key) }
