@@ -24,15 +24,28 @@ struct gc {
 };
 _Static_assert(sizeof(struct gc) == 60, "the agent fills it by its layout");
 
-/* Context of flow_purge: what is gone. */
+/* Context of flow_purge. */
 struct purge {
-	struct address address;
-	__be16 port;
-	__u8 protocol;
-	__u8 pad;
 	__u32 deleted; /* out: entries */
 };
-_Static_assert(sizeof(struct purge) == 24, "the agent fills it by its layout");
+_Static_assert(sizeof(struct purge) == 4, "the agent fills it by its layout");
+
+/* Whose UDP flows flow_purge ends; written by the agent for each run. */
+struct ended_key {
+	struct address address;
+	__u32 service_id; /* then the address is a backend's; 0: a frontend's */
+	__be16 port;
+	__u16 pad;
+};
+_Static_assert(sizeof(struct ended_key) == 24, "pinned");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct ended_key);
+	__type(value, __u32);
+} ended SEC(".maps");
 
 struct gc exported_gc SEC(".export") = {};
 struct purge exported_purge SEC(".export") = {};
@@ -170,23 +183,27 @@ int flow_gc(struct gc *context)
 	return 0;
 }
 
-/* Deletes the forward halves of the service flows to a backend that is gone, so that their next
- * packet chooses anew. The reverse halves still translate what it has answered already; alone,
- * they expire. What talks to it directly stays.
+static __always_inline bool purge_holds(const struct address *address, __be16 port,
+					__u32 service_id)
+{
+	struct ended_key key = { .address = *address, .service_id = service_id, .port = port };
+
+	return bpf_map_lookup_elem(&ended, &key);
+}
+
+/* Deletes forward halves of UDP flows, so that their next packet chooses anew: of a service port
+ * those to a backend that is gone, and all to a frontend that is new or gone. The reverse halves
+ * still translate what has been answered already; alone, they expire.
  */
-static __always_inline bool purge_concerns(const struct purge *purge, const struct tuple *key,
-					   const struct flow *flow)
+static long purge_visit(void *map, struct tuple *key, struct flow *flow, struct purge *purge)
 {
 	const struct tuple *out = &flow->out;
 
-	return flow->flags & FLOW_SERVICE && !(flow->flags & FLOW_REVERSE) &&
-	       key->protocol == purge->protocol && out->destination_port == purge->port &&
-	       address_equal(&out->destination, &purge->address);
-}
-
-static long purge_visit(void *map, struct tuple *key, struct flow *flow, struct purge *purge)
-{
-	if (!purge_concerns(purge, key, flow))
+	if (key->protocol != IPPROTO_UDP || flow->flags & FLOW_REVERSE)
+		return 0;
+	if (!purge_holds(&key->destination, key->destination_port, 0) &&
+	    !(flow->service_id &&
+	      purge_holds(&out->destination, out->destination_port, flow->service_id)))
 		return 0;
 	bpf_map_delete_elem(map, key);
 	purge->deleted++;
@@ -196,10 +213,8 @@ static long purge_visit(void *map, struct tuple *key, struct flow *flow, struct 
 SEC("syscall")
 int flow_purge(struct purge *context)
 {
-	struct purge purge = { .port = context->port, .protocol = context->protocol };
+	struct purge purge = {};
 
-	for (int i = 0; i < 4; i++)
-		address_words(&purge.address)[i] = ((volatile __u32 *)context->address.bytes)[i];
 	bpf_for_each_map_elem(&flows, purge_visit, &purge, 0);
 	bpf_for_each_map_elem(&embryos, purge_visit, &purge, 0);
 	context->deleted = purge.deleted;

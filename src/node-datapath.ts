@@ -200,6 +200,7 @@ export class NodeDatapath {
       socketServices: config.socketServices,
       xdp: config.xdp,
       policyTables: this.#options.tables,
+      maglevSize: config.maglevSize,
       masquerade: config.masquerade,
       masqueradePorts: config.masqueradePorts,
       overlay: { port, vni, device: config.routing !== 'native' },

@@ -43,6 +43,8 @@ export interface DatapathOptions {
   readonly cgroupRoot: string
   readonly object: string
   readonly socketServices: boolean
+  /** Slots of a Maglev set, a prime. */
+  readonly maglevSize: number
   readonly xdp: XdpWish
   /** VXLAN by the programs; without its device (routing native) only what is handed over. */
   readonly overlay: { readonly port: number; readonly vni: number; readonly device: boolean }
@@ -113,7 +115,7 @@ export class Datapath {
   }
 
   private constructor(
-    { library, node, uplinks, log, policyTables }: DatapathOptions,
+    { library, node, uplinks, log, policyTables, maglevSize }: DatapathOptions,
     opened: { netlink: Netlink; object: BpfObject; gateways: Gateways; devices: GatewayDevices },
   ) {
     const { netlink, object, gateways, devices } = opened
@@ -128,10 +130,14 @@ export class Datapath {
     this.#routeContext = { hostIfindex: devices.host.ifindex, gateways, uplinks, podCidrs }
     this.#endpointMap = new KernelMap(object.map('endpoints'), layout.maps.endpoints)
     const purgeProgram = object.program('flow_purge')
+    const endedMap = new KernelMap(object.map('ended'), layout.maps.ended)
     this.#services = new Services(
-      new KernelMap(object.map('services'), layout.maps.services),
-      new KernelMap(object.map('backends'), layout.maps.backends),
-      { purge: (gone) => purgeFlows(purgeProgram, gone) },
+      {
+        services: new KernelMap(object.map('services'), layout.maps.services),
+        backends: new KernelMap(object.map('backends'), layout.maps.backends),
+        sourceRanges: new KernelMap(object.map('source_ranges'), layout.maps.sourceRanges),
+      },
+      { maglevSize, endFlows: (ended) => purgeFlows(purgeProgram, endedMap, ended) },
     )
     this.endpoints = new Endpoints({
       ...{ library, netlink, gateways, bumpEpoch: bump },

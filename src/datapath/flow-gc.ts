@@ -3,8 +3,8 @@
 import type { Logger } from 'pino'
 import type { Program } from '../libbpf/program.ts'
 import type { Address } from '../net/address.ts'
-import { type Protocol, protocolNumber } from '../net/protocol.ts'
 import type { FlowCounts } from '../tables/actual.ts'
+import type { EntryMap } from './entry-map.ts'
 import * as layout from './layout.gen.ts'
 
 /**
@@ -36,16 +36,25 @@ const ZEROES = {
 const SHORTEST_MS = 1000
 const LONGEST_MS = 30_000
 
-/** Ends the service flows to a backend that is gone: their next packet chooses anew. */
-export function purgeFlows(program: Program, { address, port, protocol }: Purged): void {
-  const purge = { address, port, protocol: protocolNumber(protocol), deleted: 0 }
-  program.testRun({ context: layout.purge.toBytes(purge) })
-}
-
-export interface Purged {
+/** Whose UDP flows end: of a service port, those to a backend; of 0, those to a frontend. */
+export interface Ended {
+  readonly serviceId: number
   readonly address: Address
   readonly port: number
-  readonly protocol: Protocol
+}
+
+/** Ends those flows in one walk over the table for as many as the map holds. */
+export function purgeFlows(
+  program: Program,
+  map: EntryMap<layout.EndedKey, number>,
+  ended: readonly Ended[],
+): void {
+  for (let from = 0; from < ended.length; from += map.maxEntries) {
+    const keys = ended.slice(from, from + map.maxEntries)
+    map.updateMany(keys.map((key) => [key, 1] as const))
+    program.testRun({ context: layout.purge.toBytes({ deleted: 0 }) })
+    map.deleteMany(keys)
+  }
 }
 
 /** The wait before the next run: half when a quarter of what was seen had expired, else longer. */

@@ -20,7 +20,7 @@ import { KernelMap } from './entry-map.ts'
 import { readEpoch } from './epoch.ts'
 import * as layout from './layout.gen.ts'
 import { pinsUnder } from './pins.ts'
-import { readFrontends } from './service-sets.ts'
+import { readFrontends } from './service-read.ts'
 
 /** Where the pins are. */
 export interface Inspected {

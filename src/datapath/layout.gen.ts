@@ -4,7 +4,7 @@ import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
 import { type Codec, defineCodec, eachOf, type MapLayout, putBytes, takeBytes } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = 'e5e35d3b8b4e34076f0a223d30152ecd'
+export const OBJECT_HASH = '803099eec2e7a57db2d56b598f73055c'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -418,6 +418,27 @@ export const destinationKey: Codec<DestinationKey> = defineCodec(
   (view, at) => ({
     prefixLength: view.getUint32(at, true),
     address: addressFromBytes(takeBytes(view, at + 4, 16)),
+  }),
+)
+
+/** `struct ended_key`, 24 bytes. */
+export interface EndedKey {
+  readonly address: Address
+  readonly serviceId: number
+  readonly port: number
+}
+export const endedKey: Codec<EndedKey> = defineCodec(
+  24,
+  (view, at, v) => {
+    putBytes(view, at, 16, addressToBytes(v.address))
+    view.setUint32(at + 16, v.serviceId, true)
+    view.setUint16(at + 20, v.port, false)
+    view.setUint16(at + 22, 0, true)
+  },
+  (view, at) => ({
+    address: addressFromBytes(takeBytes(view, at, 16)),
+    serviceId: view.getUint32(at + 16, true),
+    port: view.getUint16(at + 20, false),
   }),
 )
 
@@ -927,27 +948,17 @@ export const policyWork: Codec<PolicyWork> = defineCodec(
   }),
 )
 
-/** `struct purge`, 24 bytes. */
+/** `struct purge`, 4 bytes. */
 export interface Purge {
-  readonly address: Address
-  readonly port: number
-  readonly protocol: number
   readonly deleted: number
 }
 export const purge: Codec<Purge> = defineCodec(
-  24,
+  4,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.address))
-    view.setUint16(at + 16, v.port, false)
-    view.setUint8(at + 18, v.protocol)
-    view.setUint8(at + 19, 0)
-    view.setUint32(at + 20, v.deleted, true)
+    view.setUint32(at, v.deleted, true)
   },
   (view, at) => ({
-    address: addressFromBytes(takeBytes(view, at, 16)),
-    port: view.getUint16(at + 16, false),
-    protocol: view.getUint8(at + 18),
-    deleted: view.getUint32(at + 20, true),
+    deleted: view.getUint32(at, true),
   }),
 )
 
@@ -1160,6 +1171,14 @@ export const maps = {
     key: tuple,
     value: flow,
   } satisfies MapLayout<Tuple, Flow>,
+  ended: {
+    name: 'ended',
+    type: 'hash',
+    maxEntries: 65536,
+    flags: 1,
+    key: endedKey,
+    value: u32,
+  } satisfies MapLayout<EndedKey, number>,
   endpoints: {
     name: 'endpoints',
     type: 'hash',

@@ -1,109 +1,129 @@
-// Keeps maps `services` and `backends` equal to the frontends table. A backend set is never
-// changed in place: a new set is written under a new id, the frontend is swapped to it, and the
-// old set goes when no program can still be reading it. So a packet meets the old set or the new
-// one, whole.
-import { addressFamily } from '../net/address.ts'
-import { protocolNumber } from '../net/protocol.ts'
+// Keeps maps `services`, `backends` and `source_ranges` equal to the frontends table. A backend set
+// is never changed in place: a new set is written under a new id, the frontend is swapped to it,
+// and the old set goes when no program can still be reading it. So a packet meets the old set or
+// the new one, whole.
+import type { Prefix } from '../net/prefix.ts'
 import { type Failures, NO_FAILURES, type Operations } from '../state/reconciler.ts'
 import type { Backend, Frontend } from '../tables/desired.ts'
 import { frontendKey } from '../tables/tables.ts'
-import type { Purged } from './flow-gc.ts'
-import type * as layout from './layout.gen.ts'
-import {
-  type BackendMap,
-  completeSet,
-  protocolOf,
-  readSets,
-  type ServiceMap,
-  sameBackends,
-  setEntries,
-} from './service-sets.ts'
+import type { Ended } from './flow-gc.ts'
+import * as layout from './layout.gen.ts'
+import { NamedNumbers } from './numbers.ts'
+import { collectSet, protocolOf, readSets, type ServiceMap } from './service-read.ts'
+import { type BackendMap, type BackendSet, BackendSets } from './service-sets.ts'
+import { familyProblem, portName, sameValue, toKey, toValue } from './service-values.ts'
+import { type SourceRangeMap, SourceRanges } from './source-ranges.ts'
 
 /** A frontend as the kernel holds it. */
 interface Held {
   readonly key: layout.ServiceKey
-  readonly id: number
-  /** 0 when there are no backends. */
-  readonly setId: number
-  readonly backends: readonly Backend[]
+  readonly value: layout.Service
+  readonly internal: BackendSet
+  readonly external: BackendSet
+  readonly ranges: readonly Prefix[]
+  /** Name of the service port that the number belongs to; '' while nobody has asked since start. */
+  readonly port: string
+  /** UDP backends that went while there was no other: their flows end when there is one. */
+  readonly owed: readonly Backend[]
+}
+
+export interface ServiceMaps {
+  readonly services: ServiceMap
+  readonly backends: BackendMap
+  readonly sourceRanges: SourceRangeMap
 }
 
 export interface ServicesOptions {
   /** How long a replaced set stays; a program runs far shorter than the default, a second. */
   readonly graceMs?: number
-  /** Ends the flows to a backend that is gone; for UDP, whose flows never end by themselves. */
-  readonly purge?: (gone: Purged) => void
+  /** Slots of a Maglev set, a prime. */
+  readonly maglevSize?: number
+  /** Ends UDP flows, which never end by themselves: to backends gone, and past new frontends. */
+  readonly endFlows?: (ended: readonly Ended[]) => void
 }
 
-interface Plan extends Held {
+interface Plan extends Omit<Held, 'owed'> {
   readonly row: Frontend
   readonly before: Held | undefined
 }
+
+const DEFAULT_MAGLEV_SIZE = 1021
 
 export class Services implements Operations<Frontend> {
   readonly #services: ServiceMap
   readonly #backends: BackendMap
   readonly #options: ServicesOptions
+  readonly #sets: BackendSets
+  readonly #ranges: SourceRanges
+  readonly #numbers = new NamedNumbers()
   readonly #held = new Map<string, Held>()
-  readonly #ids: Numbers = new Numbers()
-  readonly #setIds: Numbers = new Numbers()
-  readonly #retired = new Set<NodeJS.Timeout>()
 
-  constructor(services: ServiceMap, backends: BackendMap, options: ServicesOptions = {}) {
-    this.#services = services
-    this.#backends = backends
+  constructor(maps: ServiceMaps, options: ServicesOptions = {}) {
+    this.#services = maps.services
+    this.#backends = maps.backends
     this.#options = options
+    this.#sets = new BackendSets(maps.backends, options.graceMs ?? 1000)
+    this.#ranges = new SourceRanges(maps.sourceRanges)
   }
 
-  /** Takes over ids and sets from the pinned maps, so that the first round changes nothing. */
+  /** Takes over numbers and sets from the pinned maps, so that the first round changes nothing. */
   restore(): void {
     const sets = readSets(this.#backends)
-    for (const setId of sets.keys()) this.#setIds.take(setId)
-    for (const [key, { id, internal }] of this.#services.entries()) {
+    for (const id of sets.keys()) this.#sets.reserve(id)
+    this.#ranges.restore()
+    for (const [key, value] of this.#services.entries()) {
+      this.#numbers.restore(value.id)
       const protocol = protocolOf(key.protocol)
-      const { id: setId, count } = internal
-      this.#ids.take(id)
       if (!protocol) continue
-      const { backends } = completeSet(sets.get(setId), count)
-      this.#held.set(frontendKey({ ...key, protocol }), { key, id, setId, backends })
+      const restoreSet = ({ id, count }: layout.ServiceSet): BackendSet => {
+        const { backends } = collectSet(sets.get(id), count)
+        const isMaglev = (value.flags & layout.ServiceFlags.MAGLEV) !== 0
+        return { id, count, serviceId: value.id, backends, maglevSize: isMaglev ? count : 0 }
+      }
+      const [internal, external] = [restoreSet(value.internal), restoreSet(value.external)]
+      for (const set of [internal, external]) this.#sets.restore(set)
+      const held = { key, value, internal, external, ranges: [], port: '', owed: [] }
+      this.#held.set(frontendKey({ ...key, protocol }), held)
     }
   }
 
   async update(rows: readonly Frontend[]): Promise<Failures> {
     const failures = new Map<string, Error>()
-    const plans: Plan[] = []
-    for (const row of rows) {
-      const name = frontendKey(row)
-      const before = this.#held.get(name)
-      if (before && sameBackends(before.backends, row.backends)) continue
-      const mixed = row.backends.find(
-        (b) => addressFamily(b.address) !== addressFamily(row.address),
-      )
-      if (mixed) {
-        const text = `Cannot send ${name} to ${mixed.address}: families differ`
-        failures.set(name, new Error(text))
-        continue
-      }
-      const setId = row.backends.length > 0 ? this.#setIds.next() : 0
-      const id = before?.id ?? this.#ids.next()
-      plans.push({ key: toKey(row), id, setId, backends: row.backends, row, before })
-    }
-    this.#writeFrontends(this.#writeSets(plans, failures), failures)
+    const fresh = new Map<BackendSet, BackendSet | undefined>()
+    // Who was here before the restart claims its number first.
+    const known = rows.filter((row) => this.#held.has(frontendKey(row)))
+    const added = rows.filter((row) => !this.#held.has(frontendKey(row)))
+    const plans = [...known, ...added].flatMap((row) => {
+      const problem = familyProblem(row)
+      if (problem) failures.set(frontendKey(row), problem)
+      return problem ? [] : (this.#plan(row, fresh) ?? [])
+    })
+    const failed = this.#sets.write(fresh)
+    const good = plans.filter((plan) => {
+      const error =
+        failed.get(plan.internal) ??
+        failed.get(plan.external) ??
+        this.#ranges.grow(plan.value.id, plan.ranges)
+      if (error) this.#undo(plan, error, failures)
+      return !error
+    })
+    this.#writeFrontends(good, failures)
     return failures
   }
 
   async delete(rows: readonly Frontend[]): Promise<Failures> {
     // Root first: nothing may find the frontend once its backends go.
     this.#services.deleteMany(rows.map(toKey))
+    const ended: Ended[] = []
     for (const row of rows) {
       const name = frontendKey(row)
       const held = this.#held.get(name)
       if (!held) continue
       this.#held.delete(name)
-      this.#ids.free(held.id)
-      this.#retire(held)
-      this.#purge(held, [])
+      this.#release(held)
+      if (row.protocol === 'UDP') ended.push(toEnded(row, 0))
     }
+    if (ended.length > 0) this.#options.endFlows?.(ended)
     return NO_FAILURES
   }
 
@@ -122,141 +142,116 @@ export class Services implements Operations<Frontend> {
     for (const [name, held] of this.#held) {
       if (wanted.has(name)) continue
       this.#held.delete(name)
-      this.#ids.free(held.id)
+      this.#release(held)
     }
-    this.#repair(present)
+    this.#numbers.forgetRestored()
+    this.#sets.repair()
+    const ranges = new Map<number, readonly Prefix[]>()
+    for (const { value, ranges: of } of this.#held.values()) {
+      if (of.length > 0) ranges.set(value.id, of)
+    }
+    this.#ranges.prune(ranges)
+    const changed = [...this.#held].filter(([name, { value }]) => {
+      const now = present.get(name)
+      return !now || !sameValue(now, value)
+    })
+    this.#services.updateMany(changed.map(([, { key, value }]) => [key, value] as const))
   }
 
   /** Forgets pending deletions of old sets: the next start prunes them. */
   stop(): void {
-    for (const timer of this.#retired) clearTimeout(timer)
-    this.#retired.clear()
+    this.#sets.stop()
   }
 
-  #repair(present: ReadonlyMap<string, layout.Service>): void {
-    const counts = new Map<number, number>()
-    const orphans: layout.BackendKey[] = []
-    const live = new Set([...this.#held.values()].map(({ setId }) => setId))
-    for (const key of this.#backends.keys()) {
-      counts.set(key.setId, (counts.get(key.setId) ?? 0) + 1)
-      // Retired sets have a timer of their own, which finds nothing left: that is fine.
-      if (!live.has(key.setId) && this.#retired.size === 0) orphans.push(key)
+  /** What the row asks for, its sets and number held; undefined when the kernel has it so. */
+  #plan(row: Frontend, fresh: Map<BackendSet, BackendSet | undefined>): Plan | undefined {
+    const before = this.#held.get(frontendKey(row))
+    const port = portName(row)
+    const ranges = row.sourceRanges ?? []
+    const id = this.#numbers.hold(port, before?.value.id)
+    const hold = (backends: readonly Backend[], replaced: BackendSet | undefined): BackendSet => {
+      const wish = { serviceId: id, backends, maglevSize: this.#maglevSize(row) }
+      const { set, isNew } = this.#sets.hold(wish)
+      if (isNew) fresh.set(set, replaced)
+      return set
     }
-    for (const { key, id, setId, backends } of this.#held.values()) {
-      if ((counts.get(setId) ?? 0) < backends.length) {
-        this.#backends.updateMany(setEntries(setId, backends))
-      }
-      const name = frontendKey({ ...key, protocol: protocolOf(key.protocol) ?? 'TCP' })
-      const value = toValue(id, setId, backends)
-      const now = present.get(name)
-      const same =
-        now?.id === id &&
-        sameSet(now.internal, value.internal) &&
-        sameSet(now.external, value.external)
-      if (!same) this.#services.updateMany([[key, value]])
-    }
-    this.#backends.deleteMany(orphans)
-    for (const { setId } of orphans) this.#setIds.free(setId)
+    const internal = hold(row.backends, before?.internal)
+    const external = hold(row.externalBackends, before?.external)
+    const value = toValue(row, id, internal, external)
+    const plan = { key: toKey(row), value, internal, external, ranges, port, row, before }
+    if (!before || !sameValue(before.value, value)) return plan
+    if (String(before.ranges) !== String(ranges) || !['', port].includes(before.port)) return plan
+    const isRestored = before.port === ''
+    this.#release({ internal, external, port: isRestored ? '' : port })
+    if (isRestored) this.#held.set(frontendKey(row), { ...before, port })
+    return undefined
   }
 
-  /** Leaves first: every new set, whole. Answers the plans whose set stands. */
-  #writeSets(plans: readonly Plan[], failures: Map<string, Error>): Plan[] {
-    const entries: [layout.BackendKey, layout.Backend][] = []
-    const owners: Plan[] = []
-    for (const plan of plans) {
-      for (const entry of setEntries(plan.setId, plan.backends)) {
-        entries.push(entry)
-        owners.push(plan)
-      }
-    }
-    const failed = new Map<Plan, Error>()
-    for (const [at, error] of this.#backends.updateMany(entries)) {
-      const plan = owners[at]
-      if (plan) failed.set(plan, error)
-    }
-    for (const [plan, error] of failed) this.#undo(plan, error, failures)
-    return plans.filter((plan) => !failed.has(plan))
+  #maglevSize({ balancing }: Frontend): number {
+    return balancing === 'maglev' ? (this.#options.maglevSize ?? DEFAULT_MAGLEV_SIZE) : 0
   }
 
   #writeFrontends(plans: readonly Plan[], failures: Map<string, Error>): void {
-    const failed = this.#services.updateMany(
-      plans.map(({ key, id, setId, backends }) => {
-        return [key, toValue(id, setId, backends)] as const
-      }),
-    )
+    const ended = new Map<string, Ended>()
+    const failed = this.#services.updateMany(plans.map(({ key, value }) => [key, value] as const))
     plans.forEach((plan, at) => {
       const error = failed.get(at)
       if (error) {
         this.#undo(plan, error, failures)
         return
       }
-      const { key, id, setId, backends } = plan
-      this.#held.set(frontendKey(plan.row), { key, id, setId, backends })
-      if (!plan.before) return
-      this.#retire(plan.before)
-      this.#purge(plan.before, backends)
+      const { row, before, ...held } = plan
+      const { gone, owed } = whatEnds(row, before)
+      for (const each of gone) ended.set(`${each.serviceId} ${each.address} ${each.port}`, each)
+      this.#held.set(frontendKey(row), { ...held, owed })
+      if (before) this.#release(before)
+      if (this.#ranges.has(plan.value.id)) {
+        this.#ranges.shrink(plan.value.id, this.#rangesOf(plan))
+      }
     })
+    if (ended.size > 0) this.#options.endFlows?.([...ended.values()])
   }
 
+  /** Those of a service port are of its load balancer addresses, which all have the same. */
+  #rangesOf({ value, ranges }: Plan): readonly Prefix[] {
+    if (ranges.length > 0) return ranges
+    const others = [...this.#held.values()].filter((held) => held.value.id === value.id)
+    return others.find((held) => held.ranges.length > 0)?.ranges ?? []
+  }
+
+  #release({ internal, external, port }: Pick<Held, 'internal' | 'external' | 'port'>): void {
+    this.#sets.release(internal)
+    this.#sets.release(external)
+    if (port !== '') this.#numbers.release(port)
+  }
+
+  /** The row that failed keeps what it had. */
   #undo(plan: Plan, error: Error, failures: Map<string, Error>): void {
-    failures.set(frontendKey(plan.row), error)
-    this.#backends.deleteMany(setEntries(plan.setId, plan.backends).map(([key]) => key))
-    if (plan.setId !== 0) this.#setIds.free(plan.setId)
-    if (!plan.before) this.#ids.free(plan.id)
-  }
-
-  #purge({ key, backends }: Held, now: readonly Backend[]): void {
-    const { purge } = this.#options
-    if (!purge || protocolOf(key.protocol) !== 'UDP') return
-    const kept = new Set(now.map(({ address, port }) => `${address} ${port}`))
-    for (const { address, port } of backends) {
-      if (!kept.has(`${address} ${port}`)) purge({ address, port, protocol: 'UDP' })
-    }
-  }
-
-  #retire({ setId, backends }: Held): void {
-    if (setId === 0) return
-    const timer = setTimeout(() => {
-      this.#retired.delete(timer)
-      this.#backends.deleteMany(setEntries(setId, backends).map(([key]) => key))
-      this.#setIds.free(setId)
-    }, this.#options.graceMs ?? 1000)
-    timer.unref()
-    this.#retired.add(timer)
+    const name = frontendKey(plan.row)
+    const text = `Cannot serve ${plan.row.service} at ${name}: ${error.message}`
+    failures.set(name, new Error(text, { cause: error }))
+    this.#release(plan)
   }
 }
 
-/** Hands out numbers from 1, ever upwards, never one in use, beginning again after 2^32 - 1. */
-class Numbers {
-  readonly #used = new Set<number>()
-  #last = 0
-
-  next(): number {
-    do this.#last = this.#last >= 0xffff_ffff ? 1 : this.#last + 1
-    while (this.#used.has(this.#last))
-    this.#used.add(this.#last)
-    return this.#last
-  }
-
-  take(number: number): void {
-    this.#used.add(number)
-    this.#last = Math.max(this.#last, number)
-  }
-
-  free(number: number): void {
-    this.#used.delete(number)
-  }
+/** UDP flows that this change leaves at backends that are gone, or that went past the frontend. */
+function whatEnds(
+  row: Frontend,
+  before: Held | undefined,
+): { gone: readonly Ended[]; owed: readonly Backend[] } {
+  if (row.protocol !== 'UDP') return { gone: [], owed: [] }
+  if (!before) return { gone: [toEnded(row, 0)], owed: [] }
+  const now = new Set([...row.backends, ...row.externalBackends].map(toText))
+  const all = [...before.internal.backends, ...before.external.backends, ...before.owed]
+  const gone = all.filter((backend) => !now.has(toText(backend)))
+  if (now.size === 0) return { gone: [], owed: gone }
+  return { gone: gone.map((backend) => toEnded(backend, before.value.id)), owed: [] }
 }
 
-function toKey({ address, port, protocol }: Frontend): layout.ServiceKey {
-  return { address, port, protocol: protocolNumber(protocol) }
+function toText({ address, port }: Backend): string {
+  return `${address} ${port}`
 }
 
-function toValue(id: number, setId: number, backends: readonly Backend[]): layout.Service {
-  const set = { id: setId, count: backends.length }
-  return { id, internal: set, external: set, affinitySeconds: 0, flags: 0 }
-}
-
-function sameSet(a: layout.ServiceSet, b: layout.ServiceSet): boolean {
-  return a.id === b.id && a.count === b.count
+function toEnded({ address, port }: Backend, serviceId: number): Ended {
+  return { address, port, serviceId }
 }

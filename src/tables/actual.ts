@@ -18,14 +18,26 @@ export interface ActualEndpoint {
   readonly mtu: number
 }
 
-/** A frontend from map `services`, with the backends of its set in slot order. */
+/** A backend from map `backends`. */
+export interface ActualBackend extends Backend {
+  /** New connections it was given through this set and those before it. */
+  readonly hits: bigint
+}
+
+/** A frontend from map `services`, with the backends of its sets in slot order, each once. */
 export interface ActualFrontend {
   readonly address: Address
   readonly port: number
   readonly protocol: Protocol
+  /** Number of the service port. */
   readonly id: number
+  /** For clients inside. */
   readonly setId: number
-  readonly backends: readonly Backend[]
+  readonly backends: readonly ActualBackend[]
+  /** For everybody else; the same set where they do not differ. */
+  readonly externalSetId: number
+  readonly externalBackends: readonly ActualBackend[]
+  readonly affinitySeconds: number
   /** Slots that map `backends` should hold and does not; always 0 unless somebody else wrote it. */
   readonly missingBackends: number
 }

@@ -8,7 +8,7 @@ import { drops, reverse, type Step } from '../support/fixture.ts'
 import { tcp, udp } from '../support/frames.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
 import { assertFrame, describeFrame } from '../support/packet.ts'
-import { createDevices, PORT, SIDES, type Side } from '../support/topology.ts'
+import { createDevices, PORT, SIDES, type Side, serviceId } from '../support/topology.ts'
 import { World } from '../support/world.ts'
 
 enterOwnNetns()
@@ -229,9 +229,12 @@ test('flow_purge ends the Service’s flows to a backend, answers on their way e
       assert.equal(world.run(program, frame, on).action, 'REDIRECT')
     }
     run(world, [delivered(s, 'podA', 'podB', udp(11, PORT.target))])
-    const purge = { address: s.podB, port: PORT.target, protocol: 17, deleted: 0 }
-    const context = layout.purge.toBytes(purge)
+    const id = serviceId(s, PORT.local, 17)
+    const gone = { address: s.podB, port: PORT.target, serviceId: id }
+    world.entries(layout.maps.ended).updateMany([[gone, 1]])
+    const context = layout.purge.toBytes({ deleted: 0 })
     const answer = world.program('flow_purge').testRun({ context }).context
+    world.entries(layout.maps.ended).deleteMany([gone])
     assert.equal(layout.purge.fromBytes(answer).deleted, 2)
     const left = [...world.entries(layout.maps.embryos).entries()].map(([, flow]) => flow)
     const forward = left.filter(({ flags }) => !(flags & layout.FlowFlags.REVERSE))

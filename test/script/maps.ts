@@ -9,6 +9,7 @@ import { MemoryMap } from '../support/memory-map.ts'
 export interface ScriptMaps {
   readonly services: EntryMap<layout.ServiceKey, layout.Service>
   readonly backends: EntryMap<layout.BackendKey, layout.Backend>
+  readonly sourceRanges: EntryMap<layout.SourceRangeKey, number>
   readonly destinations: EntryMap<layout.DestinationKey, layout.Destination>
   close(): void
 }
@@ -17,6 +18,7 @@ export function createMemoryMaps(): ScriptMaps {
   return {
     services: new MemoryMap('services'),
     backends: new MemoryMap('backends'),
+    sourceRanges: new MemoryMap('source_ranges'),
     destinations: new MemoryMap('destinations'),
     close: () => {},
   }
@@ -29,7 +31,9 @@ export function createMemoryMaps(): ScriptMaps {
 export function createKernelMaps(): ScriptMaps {
   const library = openLibrary()
   const created: BpfMap[] = []
-  const create = <K, V>(spec: (typeof layout.maps)['services' | 'backends' | 'destinations']) => {
+  const create = <K, V>(
+    spec: (typeof layout.maps)['services' | 'backends' | 'sourceRanges' | 'destinations'],
+  ) => {
     const map = BpfMap.create(library, {
       type: spec.type as MapCreation['type'],
       name: spec.name,
@@ -44,6 +48,7 @@ export function createKernelMaps(): ScriptMaps {
   return {
     services: create(layout.maps.services),
     backends: create(layout.maps.backends),
+    sourceRanges: create(layout.maps.sourceRanges),
     destinations: create(layout.maps.destinations),
     close: () => {
       for (const map of created) map.close()

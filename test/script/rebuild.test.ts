@@ -6,7 +6,7 @@ import { SERVICE_DEFAULTS } from '../../src/control/settings.ts'
 import { wire } from '../../src/control/wire.ts'
 import { destinationOperations, readDestinations } from '../../src/datapath/destinations.ts'
 import type * as layout from '../../src/datapath/layout.gen.ts'
-import { readFrontends } from '../../src/datapath/service-sets.ts'
+import { readFrontends } from '../../src/datapath/service-read.ts'
 import { Services } from '../../src/datapath/services.ts'
 import { parseAddress } from '../../src/net/address.ts'
 import { parsePrefix } from '../../src/net/prefix.ts'
@@ -26,7 +26,8 @@ function build(t: TestContext) {
   const services = new MemoryMap<layout.ServiceKey, layout.Service>('services')
   const backends = new MemoryMap<layout.BackendKey, layout.Backend>('backends')
   const destinations = new MemoryMap<layout.DestinationKey, layout.Destination>('destinations')
-  const operations = new Services(services, backends, { graceMs: 0 })
+  const sourceRanges = new MemoryMap<layout.SourceRangeKey, number>('source_ranges')
+  const operations = new Services({ services, backends, sourceRanges }, { graceMs: 0 })
   const options = { retryMs: () => 0, batchSize: 2 }
   const others = { map: destinations, bumpEpoch: () => {}, podCidrs: [] }
   const reconcilers = [

@@ -36,7 +36,7 @@ export class World {
       log,
       rescanMs: NEVER_MS,
     })
-    this.#services = new Services(maps.services, maps.backends, { graceMs: 0 })
+    this.#services = new Services(maps, { graceMs: 0 })
     const { frontends, destinations } = this.#tables
     const options = { retryMs: () => NEVER_MS }
     const map = maps.destinations

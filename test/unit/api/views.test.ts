@@ -62,9 +62,11 @@ const FRONTEND = makeFrontend({
 })
 
 function actualFrontend(changes: Partial<ActualFrontend> = {}): ActualFrontend {
-  const { address: at, port, protocol, backends } = FRONTEND
+  const { address: at, port, protocol, affinitySeconds } = FRONTEND
+  const backends = FRONTEND.backends.map((backend) => ({ ...backend, hits: 0n }))
+  const sets = { setId: 8, backends, externalSetId: 8, externalBackends: backends }
   return {
-    ...{ address: at, port, protocol, backends, id: 3, setId: 8, missingBackends: 0 },
+    ...{ address: at, port, protocol, affinitySeconds, id: 3, ...sets, missingBackends: 0 },
     ...changes,
   }
 }
@@ -78,7 +80,7 @@ function frontendViews(actual: ActualFrontend[]) {
 test('serviceViews() compares backends as sets, not in slot order', () => {
   assert.equal(frontendViews([actualFrontend()])[0]?.drift, 'ok')
   assert.equal(frontendViews([])[0]?.drift, 'missing')
-  const other = actualFrontend({ backends: [{ address: address('10.0.1.6'), port: 1 }] })
+  const other = actualFrontend({ backends: [{ address: address('10.0.1.6'), port: 1, hits: 0n }] })
   const [stale] = frontendViews([other])
   assert.equal(stale?.drift, 'stale')
   assert.deepEqual(stale?.differences, [

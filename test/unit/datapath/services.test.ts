@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type * as layout from '../../../src/datapath/layout.gen.ts'
-import { readFrontends } from '../../../src/datapath/service-sets.ts'
+import type { Ended } from '../../../src/datapath/flow-gc.ts'
+import * as layout from '../../../src/datapath/layout.gen.ts'
+import { readFrontends } from '../../../src/datapath/service-read.ts'
 import { Services } from '../../../src/datapath/services.ts'
 import { parseAddress } from '../../../src/net/address.ts'
-import type { Frontend } from '../../../src/tables/desired.ts'
+import { parsePrefix } from '../../../src/net/prefix.ts'
+import type { Backend, Frontend } from '../../../src/tables/desired.ts'
 import { MemoryMap } from '../../support/memory-map.ts'
 import { makeFrontend } from '../../support/service-rows.ts'
 
@@ -20,14 +22,24 @@ function frontend(over: Partial<Frontend> = {}): Frontend {
   })
 }
 
+/** The same set for everybody. */
+function withBackends(row: Frontend, backends: readonly Backend[]): Frontend {
+  return { ...row, backends, externalBackends: backends }
+}
+
+const plain = ({ address, port }: Backend): Backend => ({ address, port })
+
 function build(backendRoom?: number) {
   const services = new MemoryMap<layout.ServiceKey, layout.Service>('services')
   const backends = new MemoryMap<layout.BackendKey, layout.Backend>('backends', backendRoom)
+  const sourceRanges = new MemoryMap<layout.SourceRangeKey, number>('source_ranges')
+  const maps = { services, backends, sourceRanges }
   const purged: string[] = []
-  const purge = ({ address, port }: { address: string; port: number }) =>
-    purged.push(`${address} ${port}`)
-  const operations = new Services(services, backends, { graceMs: 5, purge })
-  return { services, backends, operations, purged }
+  const endFlows = (ended: readonly Ended[]) => {
+    for (const { serviceId, address, port } of ended) purged.push(`${serviceId} ${address} ${port}`)
+  }
+  const operations = new Services(maps, { graceMs: 5, maglevSize: 13, endFlows })
+  return { ...maps, maps, operations, purged }
 }
 
 test('Services.update() writes the backends before the frontend that names them', async () => {
@@ -46,7 +58,7 @@ test('Services.update() writes the backends before the frontend that names them'
   assert.equal((await operations.update([frontend()])).size, 0)
   assert.deepEqual(order, ['backends', 'services'])
   const [actual] = readFrontends(services, backends)
-  assert.deepEqual(actual?.backends, frontend().backends)
+  assert.deepEqual(actual?.backends.map(plain), frontend().backends)
   assert.equal(actual?.missingBackends, 0)
 })
 
@@ -93,16 +105,16 @@ test('Services.delete() removes the frontend at once and its set after the grace
 
 test('Services.restore() takes over ids and sets: the first round changes nothing', async () => {
   const first = build()
-  await first.operations.update([frontend(), frontend({ port: 443 })])
+  await first.operations.update([frontend(), frontend({ port: 443, portName: 'https' })])
   const before = readFrontends(first.services, first.backends)
-  const second = new Services(first.services, first.backends, { graceMs: 5 })
+  const second = new Services(first.maps, { graceMs: 5, maglevSize: 13 })
   second.restore()
   first.services.journal.length = 0
   first.backends.journal.length = 0
-  await second.update([frontend(), frontend({ port: 443 })])
-  await second.prune([frontend(), frontend({ port: 443 })])
+  await second.update([frontend(), frontend({ port: 443, portName: 'https' })])
+  await second.prune([frontend(), frontend({ port: 443, portName: 'https' })])
   assert.deepEqual([...first.services.journal, ...first.backends.journal], [])
-  await second.update([frontend({ port: 8443 })])
+  await second.update([frontend({ port: 8443, portName: 'more' })])
   const ids = readFrontends(first.services, first.backends).map(({ id }) => id)
   assert.equal(new Set(ids).size, 3, 'a new frontend gets an id of its own')
   assert.equal(before.length, 2)
@@ -110,7 +122,7 @@ test('Services.restore() takes over ids and sets: the first round changes nothin
 
 test('Services.prune() removes what is not wanted and sets that nobody names', async () => {
   const { services, backends, operations } = build()
-  await operations.update([frontend(), frontend({ port: 443 })])
+  await operations.update([frontend(), frontend({ port: 443, portName: 'https' })])
   backends.updateMany([
     [
       { setId: 99, slot: 0 },
@@ -122,6 +134,8 @@ test('Services.prune() removes what is not wanted and sets that nobody names', a
     readFrontends(services, backends).map(({ port }) => port),
     [80],
   )
+  assert.equal(backends.size, 4, 'the foreign set is gone, the old one goes after the grace')
+  await sleep(50)
   assert.equal(backends.size, 2)
 })
 
@@ -134,29 +148,133 @@ test('Services.prune() puts back what somebody else removed', async () => {
   backends.deleteMany([{ setId: 1, slot: 1 }])
   await operations.prune([frontend()])
   const [actual] = readFrontends(services, backends)
-  assert.deepEqual(actual?.backends, frontend().backends)
+  assert.deepEqual(actual?.backends.map(plain), frontend().backends)
 })
 
 test('Services.update() fails only the one without room, and leaves no half set', async () => {
   const { services, backends, operations } = build(3)
-  const failures = await operations.update([frontend(), frontend({ port: 443 })])
+  const failures = await operations.update([frontend(), frontend({ port: 443, portName: 'https' })])
   assert.deepEqual([...failures.keys()], ['10.96.0.10:443/TCP'])
   assert.match(String([...failures.values()][0]?.message), /map is full \(3 entries\)/)
   assert.equal(services.size, 1)
   assert.equal(backends.size, 2)
   const retried = await operations.update([
-    frontend({ port: 443, backends: [backend('10.0.1.5')] }),
+    frontend({ port: 443, portName: 'https', backends: [backend('10.0.1.5')] }),
   ])
   assert.equal(retried.size, 0)
 })
 
 test('Services ends the flows of UDP backends that are gone, and leaves those of TCP', async () => {
-  const { operations, purged } = build()
-  const udp = frontend({ protocol: 'UDP', port: 53 })
+  const { operations, purged, services } = build()
+  const udp = frontend({ protocol: 'UDP', port: 53, portName: 'dns' })
   await operations.update([frontend(), udp])
-  const fewer = { ...udp, backends: [backend('10.0.2.7')] }
-  await operations.update([frontend({ backends: [] }), fewer])
-  assert.deepEqual(purged, ['10.0.1.5 8080'])
+  assert.deepEqual(purged, ['0 10.96.0.10 53'], 'flows that went past a new frontend')
+  purged.length = 0
+  const id = [...services.entries()].find(([key]) => key.port === 53)?.[1].id
+  await operations.update([frontend({ backends: [] }), withBackends(udp, [backend('10.0.2.7')])])
+  assert.deepEqual(purged, [`${id} 10.0.1.5 8080`])
   await operations.delete([udp])
-  assert.deepEqual(purged, ['10.0.1.5 8080', '10.0.2.7 8080'])
+  assert.deepEqual(purged.slice(1), ['0 10.96.0.10 53'])
+})
+
+test('Services leaves UDP flows to the last backend until there is another', async () => {
+  const { operations, purged } = build()
+  const udp = frontend({ protocol: 'UDP', backends: [backend('10.0.1.5')] })
+  await operations.update([udp])
+  purged.length = 0
+  await operations.update([withBackends(udp, [])])
+  assert.deepEqual(purged, [])
+  await operations.update([withBackends(udp, [backend('10.0.2.7')])])
+  assert.deepEqual(purged, ['1 10.0.1.5 8080'])
+})
+
+test('frontends of one service port share its number and sets, others do not', async () => {
+  const { operations, services, backends } = build()
+  const node = parseAddress('192.168.0.1')
+  const nodePort = frontend({ address: node, port: 30080, kind: 'NodePort' })
+  const other = frontend({ port: 443, portName: 'https' })
+  await operations.update([frontend(), nodePort, other])
+  const found = readFrontends(services, backends)
+  const [web, byNode, https] = [80, 30080, 443].map((at) => found.find(({ port }) => port === at))
+  assert.deepEqual([byNode?.id, byNode?.setId], [web?.id, web?.setId])
+  assert.notEqual(https?.id, web?.id)
+  assert.equal(backends.size, 4)
+  await operations.delete([frontend()])
+  await sleep(50)
+  assert.equal(backends.size, 4, 'the NodePort still has the set')
+})
+
+test('an external set, its emptiness, affinity and flags are as the row says', async () => {
+  const { operations, services, backends } = build()
+  const row = frontend({
+    externalBackends: [],
+    externalWhenEmpty: 'drop',
+    affinitySeconds: 30,
+    forwarding: 'dsr',
+  })
+  await operations.update([row])
+  const [[, value]] = [...services.entries()] as [[unknown, layout.Service]]
+  const { DSR, DROP_EMPTY_EXTERNAL } = layout.ServiceFlags
+  assert.equal(value.flags, DSR | DROP_EMPTY_EXTERNAL)
+  assert.equal(value.affinitySeconds, 30)
+  assert.deepEqual(value.external, { id: 0, count: 0 })
+  assert.equal(value.internal.count, 2)
+  await operations.update([{ ...row, affinitySeconds: 0 }])
+  assert.equal([...services.entries()][0]?.[1].affinitySeconds, 0)
+  assert.equal(backends.size, 2)
+})
+
+test('a set in the place of another takes over what was counted for its backends', async () => {
+  const { operations, services, backends } = build()
+  await operations.update([frontend()])
+  const [first] = [...backends.entries()]
+  assert.ok(first)
+  backends.updateMany([[first[0], { ...first[1], hits: 7n }]])
+  await operations.update([withBackends(frontend(), [backend('10.0.1.5'), backend('10.0.9.9')])])
+  const [actual] = readFrontends(services, backends)
+  assert.deepEqual(
+    actual?.backends.map(({ hits }) => hits),
+    [7n, 0n],
+  )
+})
+
+test('a Maglev frontend has a table of all its slots, also after a restart', async () => {
+  const first = build()
+  const row = frontend({ balancing: 'maglev' })
+  await first.operations.update([row])
+  assert.equal(first.backends.size, 13)
+  const second = new Services(first.maps, { graceMs: 5, maglevSize: 13 })
+  second.restore()
+  first.services.journal.length = 0
+  first.backends.journal.length = 0
+  await second.update([row])
+  await second.prune([row])
+  assert.deepEqual([...first.services.journal, ...first.backends.journal], [])
+})
+
+test('source ranges are there before their frontend, follow it, and go with it', async () => {
+  const { operations, sourceRanges, services } = build()
+  const ranges = (...texts: string[]) => frontend({ sourceRanges: texts.map(parsePrefix) })
+  await operations.update([ranges('10.0.0.0/8', '2001:db8::/32')])
+  const lengths = () => [...sourceRanges.keys()].map(({ prefixLength }) => prefixLength)
+  assert.deepEqual(lengths(), [32 + 96 + 8, 32 + 32])
+  assert.equal([...services.entries()][0]?.[1].flags, layout.ServiceFlags.SOURCE_RANGES)
+  await operations.update([ranges('10.0.0.0/8')])
+  assert.deepEqual(lengths(), [32 + 96 + 8])
+  await operations.update([frontend()])
+  assert.deepEqual(lengths(), [])
+  await operations.update([ranges('10.0.0.0/8')])
+  await operations.prune([])
+  assert.deepEqual(lengths(), [])
+})
+
+test('a frontend that does not fit is named with its Service, and keeps what it had', async () => {
+  const { operations, services, backends } = build(3)
+  await operations.update([frontend({ backends: [backend('10.0.1.5')] })])
+  const many = ['1', '2', '3'].map((last) => backend(`10.0.1.${last}`))
+  const failures = await operations.update([withBackends(frontend(), many)])
+  const [error] = failures.values()
+  assert.match(String(error?.message), /Cannot serve default\/web at 10.96.0.10:80\/TCP: .*full/)
+  const [actual] = readFrontends(services, backends)
+  assert.deepEqual(actual?.backends.map(plain), [backend('10.0.1.5')])
 })
