@@ -28,6 +28,7 @@ import { serveHttp } from './observe/http.ts'
 import { createLogger, type Logger, roomLogger } from './observe/log.ts'
 import { Metrics, type Round } from './observe/metrics.ts'
 import { inForce } from './readiness.ts'
+import { unservedServices } from './service-capacity.ts'
 import { ServiceDuties } from './service-duties.ts'
 import { type Operations, Reconciler } from './state/reconciler.ts'
 import type { Table } from './state/table.ts'
@@ -60,8 +61,15 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     tables: () => Object.values(tables),
     eventsLost: () => countLostEvents(inspected),
     source: () => sourceState(source),
+    unserved: () => unservedServices(tables.frontends.entries()),
   })
-  const duties = new ServiceDuties({ config, tables, metrics, log })
+  const duties = new ServiceDuties({
+    config,
+    tables,
+    metrics,
+    log,
+    roomOf: roomsOf(node, inspected),
+  })
   const reconcilers = createReconcilers(tables, node, { metrics, duties, log })
   const cni = createCni(config, { tables, node, reconcilers, log: roomLogger(log, 'cni') })
   const notReady = () => (node.problem === undefined ? [] : [`Cannot take pods: ${node.problem}`])
@@ -140,6 +148,14 @@ function announce({ cniConfDir, ...places }: Config, node: NodeDatapath, log: Lo
     // The agent stops before its datapath was ever open.
     () => {},
   )
+}
+
+/** Sizes of maps, once they are there. */
+function roomsOf(node: NodeDatapath, inspected: Inspected): (map: string) => number | undefined {
+  return (map) => {
+    if (!node.current) return undefined
+    return listMaps(inspected, { count: false }).find(({ name }) => name === map)?.maxEntries
+  }
 }
 
 /** What the kernel holds; the maps are read through their pins. */

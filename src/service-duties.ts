@@ -8,13 +8,16 @@ import { MasqueradeReader } from './masquerade/reader.ts'
 import { type Logger, roomLogger } from './observe/log.ts'
 import type { Metrics, Round } from './observe/metrics.ts'
 import { ProgrammingLatency } from './programming-latency.ts'
+import { ServiceCapacity } from './service-capacity.ts'
 import type { Tables } from './tables/tables.ts'
 
 export interface ServiceDutiesOptions {
-  readonly config: Pick<Config, 'nodeName' | 'masqueradeConfig'>
+  readonly config: Pick<Config, 'nodeName' | 'masqueradeConfig' | 'maglevSize'>
   readonly tables: Tables
   readonly metrics: Metrics
   readonly log: Logger
+  /** Entries that a map has room for; undefined while it is not there. */
+  readonly roomOf: (map: string) => number | undefined
 }
 
 export class ServiceDuties {
@@ -23,15 +26,18 @@ export class ServiceDuties {
   readonly #health: ProxyHealth
   readonly #latency: ProgrammingLatency
   readonly #masquerade: MasqueradeReader
+  readonly #capacity: ServiceCapacity
 
-  constructor({ config, tables, metrics, log }: ServiceDutiesOptions) {
-    const { nodeName, masqueradeConfig: path } = config
+  constructor({ config, tables, metrics, log, roomOf }: ServiceDutiesOptions) {
+    const { nodeName, masqueradeConfig: path, maglevSize } = config
     const { frontends, endpointSlices, masqueradeExclusions: exclusions } = tables
     const health = new ProxyHealth({ frontends, ownNode: () => tables.nodes.get(nodeName) })
     this.#health = health
     this.listeners = new HealthListeners((row) => answersFor(row, { tables, nodeName, health }))
     const observe = metrics.observeProgramming
     this.#latency = new ProgrammingLatency({ endpointSlices, frontends, observe })
+    const stateLog = roomLogger(log, 'state')
+    this.#capacity = new ServiceCapacity({ frontends, maglevSize, roomOf, log: stateLog })
     this.#masquerade = new MasqueradeReader({
       path,
       exclusions,
@@ -48,17 +54,19 @@ export class ServiceDuties {
     if (table !== 'frontends') return
     this.#health.observeRound(durationMs)
     this.#latency.observeRound()
+    this.#capacity.observeRound()
   }
 
   /** What is wrong now, one sentence each. */
   problems(): string[] {
     const { problem } = this.#masquerade
-    return problem === undefined ? [] : [problem]
+    return [...(problem === undefined ? [] : [problem]), ...this.#capacity.problems()]
   }
 
   async stop(): Promise<void> {
     this.#masquerade.stop()
     this.#latency.stop()
+    this.#capacity.stop()
     this.#health.stop()
     await this.listeners.stop()
   }

@@ -85,7 +85,7 @@ function* endpointsOf(
   }
 }
 
-/** Of a backend in both sets, each counts its own connections; in one shared set it is there once. */
+/** In a set that both share a backend is there once: its hits are not to be added. */
 function hitsOf(held: readonly HeldBackend[]): Map<string, bigint> {
   const hits = new Map<string, bigint>()
   for (const backend of held) {

@@ -58,6 +58,16 @@ function agentInstruments(registry: Registry) {
       [],
       PROGRAMMING_SECONDS,
     ),
+    servicesUnserved: gauge(
+      'services_unserved',
+      'Services that the kernel does not have as wanted.',
+      [],
+    ),
+    serviceUnserved: gauge(
+      'service_unserved',
+      'Always 1: a Service that the kernel does not have as wanted, of many the first 20.',
+      ['service'],
+    ),
     scrapeErrors: counter('scrape_errors_total', 'Readings that failed at a scrape, by reading.', [
       'reading',
     ]),

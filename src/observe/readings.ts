@@ -68,4 +68,6 @@ export interface MetricReadings {
   /** Events that the ring buffer had no room for, since it was made. */
   readonly eventsLost: Reading<number | bigint>
   readonly source: Reading<SourceState>
+  /** Services with a frontend that the kernel does not have as wanted: "namespace/name". */
+  readonly unserved: Reading<readonly string[]>
 }

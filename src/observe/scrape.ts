@@ -35,7 +35,17 @@ export async function takeReadings(readings: MetricReadings, to: Instruments): P
     take<FlowTotals | undefined>('flows', readings.flows, showFlows),
     take('events', readings.eventsLost, showEvents),
     take('source', readings.source, showSource),
+    take('services', readings.unserved, showUnserved),
   ])
+}
+
+/** Names of a few: a full map fails thousands, and each is a series. */
+const MAX_NAMED = 20
+
+function showUnserved(to: Instruments, services: readonly string[] = []): void {
+  to.serviceUnserved.reset()
+  to.servicesUnserved.set(services.length)
+  for (const service of services.slice(0, MAX_NAMED)) to.serviceUnserved.set({ service }, 1)
 }
 
 function showTables({ rows }: Instruments, tables: Iterable<CountedTable> = []): void {

@@ -12,6 +12,7 @@ function readings(changes: Partial<MetricReadings> = {}): MetricReadings {
     maps: () => [],
     packets: () => [],
     flows: () => undefined,
+    unserved: () => [],
     eventsLost: () => 0,
     source: () => ({ kind: 'manifests', initialized: true, ageMs: 1500, errors: [] }),
     ...changes,
@@ -137,4 +138,14 @@ test('docs/metrics.md lists every metric, and only those', () => {
   const documented = [...text.matchAll(/^\| `(weir_[a-z0-9_]+)`/gm)].map(([, name]) => name)
   const names = new Metrics('1', readings()).names()
   assert.deepEqual([...documented].sort(), [...names].sort())
+})
+
+test('Services that are not served are counted, and few of them named', async () => {
+  const services = Array.from({ length: 30 }, (_, n) => `default/s${n}`)
+  const metrics = new Metrics('1', readings({ unserved: () => services }))
+  assert.equal(await value(metrics, 'weir_services_unserved'), 30)
+  assert.equal(await value(metrics, 'weir_service_unserved{service="default/s19"}'), 1)
+  assert.equal(await value(metrics, 'weir_service_unserved{service="default/s20"}'), undefined)
+  metrics.observeProgramming(0.3)
+  assert.equal(await value(metrics, 'weir_network_programming_duration_seconds_count'), 1)
 })
