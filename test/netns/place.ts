@@ -35,9 +35,11 @@ export class Place {
   }
 
   /** What became of one TCP question. */
-  ask(address: string): { ok: boolean; error?: string; answer?: { name: string } } {
+  ask(address: string, port = 80): { ok: boolean; error?: string; answer?: { name: string } } {
     try {
-      return JSON.parse(run('ip', 'netns', 'exec', this.netns, WEIR_POD, 'ask', address, '80'))
+      return JSON.parse(
+        run('ip', 'netns', 'exec', this.netns, WEIR_POD, 'ask', address, String(port)),
+      )
     } catch (error) {
       return JSON.parse((error as { stdout: string }).stdout)
     }
