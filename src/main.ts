@@ -10,6 +10,7 @@ import { placeConflist } from './cni/conflist.ts'
 import { cniCallFromHttp } from './cni/http.ts'
 import { CniServer } from './cni/server.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
+import { wirePolicy } from './control/wire.ts'
 import type { Datapath } from './datapath/datapath.ts'
 import {
   countLostEvents,
@@ -27,6 +28,7 @@ import { NodeDatapath } from './node-datapath.ts'
 import { serveHttp } from './observe/http.ts'
 import { createLogger, type Logger, roomLogger } from './observe/log.ts'
 import { Metrics, type Round } from './observe/metrics.ts'
+import { policySettled } from './policy-settled.ts'
 import { inForce } from './readiness.ts'
 import { unservedServices } from './service-capacity.ts'
 import { ServiceDuties } from './service-duties.ts'
@@ -78,6 +80,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   await source.start()
   cni.start()
   duties.start()
+  const stopPolicy = wirePolicy(tables, { implicitNamespaces: config.manifests !== undefined })
   for (const reconciler of Object.values(reconcilers)) reconciler.start()
   const api = await ApiServer.listen(join(config.runDir, 'weir.sock'), {
     tables,
@@ -107,6 +110,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     await http.close()
     await api.close()
     cni.stop()
+    stopPolicy()
     await node.stop()
     for (const reconciler of Object.values(reconcilers)) await reconciler.stop()
     await duties.stop()
@@ -125,10 +129,15 @@ interface CniParts {
 function createCni({ nodeName, stateDir }: Config, parts: CniParts): CniServer {
   const { tables, node, reconcilers, log } = parts
   const frontendSettled = (key: string) => reconcilers.frontends.settled(key)
+  const settled = (key: string) => reconcilers.endpointPolicies.settled(key)
   return new CniServer({
     endpoints: tables.endpoints,
     settled: (key) => reconcilers.endpoints.settled(key),
-    inForce: (row) => inForce(row, { tables, settled: frontendSettled }),
+    inForce: (row) =>
+      inForce(row, {
+        ...{ tables, settled: frontendSettled },
+        policySettled: (endpoint) => policySettled(endpoint, { tables, settled }),
+      }),
     ownNode: () => tables.nodes.get(nodeName),
     podMtu: () => node.podMtu,
     notReady: () => node.refusal,

@@ -5,6 +5,7 @@ import { destinationsDerivation } from './destinations.ts'
 import { frontendsDerivation } from './frontends.ts'
 import { healthChecksDerivation } from './health-checks.ts'
 import { nodeRoutesDerivation } from './node-routes.ts'
+import { POLICY_BUDGET, PolicyCompiler, type PolicySettings } from './policy/compiler.ts'
 import type { ControlSettings } from './settings.ts'
 
 /**
@@ -18,7 +19,20 @@ export interface Conflict {
   readonly loser: string
 }
 
-/** Starts all derivations; returns the way to stop them. */
+/**
+ * Starts what makes policies into sets of entries; returns the way to stop it. Once for the life of
+ * the agent: its numbers go on, whatever happens to the uplinks.
+ */
+export function wirePolicy(
+  tables: Tables,
+  settings: Pick<PolicySettings, 'implicitNamespaces'>,
+): () => void {
+  const compiler = new PolicyCompiler(tables, { ...settings, budget: POLICY_BUDGET })
+  compiler.start()
+  return () => compiler.stop()
+}
+
+/** Starts all other derivations; returns the way to stop them. */
 export function wire(
   tables: Tables,
   settings: ControlSettings,
