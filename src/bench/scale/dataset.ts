@@ -29,6 +29,7 @@ export async function serveDataset(
   await place.stopServer()
   if (!existsSync(kept)) {
     say(`Writing ${describeShape(shape)} through the API server, once`)
+    rmSync(place.etcdDirectory, { recursive: true, force: true })
     await place.startServer()
     const startedAt = performance.now()
     const ranks = wantedObjects(shape)
