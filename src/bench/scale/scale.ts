@@ -50,7 +50,9 @@ export async function runScale(options: ScaleOptions): Promise<ScaleFigure[]> {
     const figures = [...idle]
     for (const way of WAYS) {
       say(`${way}: ${describeShape(shape)}`)
-      figures.push(...(await measureWay(place, node, way, options)))
+      const measured = await measureWay(place, node, way, options)
+      for (const { name, value, unit } of measured) say(`  ${name} ${value.toPrecision(4)} ${unit}`)
+      figures.push(...measured)
     }
     return figures
   } finally {

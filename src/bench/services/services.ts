@@ -55,6 +55,8 @@ export async function runServices(options: ServicesOptions): Promise<ServicesFig
   for (const services of options.sizes) {
     const put: Put = (subject, name, unit, value) => {
       figures.push({ services, subject, name, unit, value })
+      // A long run that ends badly has said what it knew.
+      options.say(`  ${subject} ${name} ${value.toPrecision(4)} ${unit}`)
     }
     const place = await buildPlace(SUBJECTS.length, options.say)
     try {
