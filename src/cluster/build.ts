@@ -131,7 +131,8 @@ export async function buildOther(
   return program
 }
 
-async function checkGo(): Promise<void> {
+/** Throws unless there is the Go that Kubernetes wants. */
+export async function checkGo(): Promise<void> {
   const state = `it needs Go ${GO} in PATH`
   const version = (
     await run('find Go', 'go', ['env', 'GOVERSION']).catch((cause: unknown) => {

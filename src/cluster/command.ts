@@ -4,9 +4,11 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { exitOf } from '../lab/place.ts'
 import { cgroupsOf, inFabric, inNode, placedCommand } from './daemons.ts'
+import { uninstallWeir } from './deploy.ts'
 import { down } from './down.ts'
 import { e2e } from './e2e.ts'
 import { kubectl } from './kubectl.ts'
+import { apiServerOutage } from './outage.ts'
 import { clusterPaths } from './paths.ts'
 import { rebootNode } from './reboot.ts'
 import { readRecord } from './record.ts'
@@ -92,12 +94,26 @@ function addTrials(cluster: Command): void {
       process.exitCode = await upgradeUnderTraffic(options)
     })
   cluster
+    .command('outage-test')
+    .description('silence the API server, kill an agent, start a pod; under traffic')
+    .option('--seconds <count>', 'how long the API server is silent', '120')
+    .action(async ({ seconds }: { seconds: string }) => {
+      const options = { seconds: Number(seconds), say: console.log }
+      process.exitCode = await apiServerOutage(options)
+    })
+  cluster
     .command('reboot')
     .description(
       'drain a node, end all its processes and namespaces, start it again from its disks',
     )
     .argument('<node>')
     .action((node: string) => rebootNode(node, console.log))
+  cluster
+    .command('uninstall')
+    .description('take Weir off every node; what is found there after')
+    .action(async () => {
+      console.log(await uninstallWeir(readRecord(clusterPaths().record)))
+    })
   cluster
     .command('check')
     .description('streams between pods, through a Service and NodePorts, for a few seconds')

@@ -16,6 +16,8 @@ export const CLUSTER_SETTINGS: Readonly<Record<string, string>> = {
   WEIR_CGROUP_ROOT: '/host/cgroup/unified',
 }
 
+const MINUTES_MS = 180_000
+
 interface Manifest {
   readonly kind: string
   readonly metadata: { readonly name: string }
@@ -39,6 +41,27 @@ export function withSettings(text: string, settings: Readonly<Record<string, str
 export async function deployWeir(record: ClusterRecord): Promise<void> {
   const text = readFileSync(join(projectRoot(), 'deploy', 'weir.yaml'), 'utf8')
   await kubectl(record, ['apply', '-f', '-'], withSettings(text, CLUSTER_SETTINGS))
+}
+
+/**
+ * Takes Weir off the nodes as docs/operations.md says it; what `weir uninstall --verify` said on
+ * each. Throws when something is left.
+ */
+export async function uninstallWeir(record: ClusterRecord): Promise<string> {
+  const deploy = join(projectRoot(), 'deploy')
+  const manifest = readFileSync(join(deploy, 'uninstall.yaml'), 'utf8')
+  const objects = parseAllDocuments(manifest).map((document) => stringify(document.toJS()))
+  const place = CLUSTER_SETTINGS['WEIR_CGROUP_ROOT'] as string
+  const input = objects.join('---\n').replaceAll(/value: \/host\/cgroup$/gm, `value: ${place}`)
+  await kubectl(record, ['delete', '-f', join(deploy, 'weir.yaml')], undefined, MINUTES_MS)
+  await kubectl(record, ['apply', '-f', '-'], input)
+  const own = ['-n', 'weir-uninstall']
+  const status = ['rollout', 'status', ...own, 'daemonset/weir-uninstall', '--timeout=120s']
+  await kubectl(record, status, undefined, MINUTES_MS)
+  const logs = ['logs', ...own, '-l', 'app.kubernetes.io/name=weir-uninstall', '-c', 'verify']
+  const said = await kubectl(record, [...logs, '--prefix', '--tail=-1'])
+  await kubectl(record, ['delete', '-f', '-'], input, MINUTES_MS)
+  return said
 }
 
 /** Applies CoreDNS; resolves once names are answered. */

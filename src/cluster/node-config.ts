@@ -27,6 +27,9 @@ export function containerdConfig(): string {
   ].join('\n')
 }
 
+/** Directory of static pods, below the node's configuration. */
+export const STATIC_PODS = 'manifests'
+
 /** Works on cgroup version 1, whose controllers cannot be taken from a machine that has it. */
 export function kubeletConfig(): string {
   const authority = `${NODE_PATHS.config}/ca.crt`
@@ -44,6 +47,7 @@ export function kubeletConfig(): string {
     failCgroupV1: false,
     enforceNodeAllocatable: ['pods'],
     failSwapOn: false,
+    staticPodPath: `${NODE_PATHS.config}/${STATIC_PODS}`,
     clusterDNS: [CLUSTER_DNS],
     clusterDomain: 'cluster.local',
     resolvConf: '/etc/resolv.conf',

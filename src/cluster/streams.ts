@@ -35,7 +35,12 @@ interface Answer {
   readonly error: string
 }
 
-export const NAMESPACE = 'weir-streams'
+export interface StreamOptions {
+  /** Also clients that make a connection for each request. */
+  readonly newConnections: boolean
+}
+
+const NAMESPACE = 'weir-streams'
 const PORT = 8080
 const INTERVAL_US = 20_000
 
@@ -45,9 +50,9 @@ export function streamObjects(nodes: readonly string[]): object[] {
   const last = nodes.at(-1) as string
   return [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
-    pod('near', first, { app: 'server' }),
-    pod('far', last, { app: 'server' }),
-    pod('client', first, { app: 'client' }),
+    podManifest('near', first, { app: 'server' }),
+    podManifest('far', last, { app: 'server' }),
+    podManifest('client', first, { app: 'client' }),
     {
       apiVersion: 'v1',
       kind: 'Service',
@@ -65,14 +70,22 @@ export function streamObjects(nodes: readonly string[]): object[] {
   ]
 }
 
-function pod(name: string, nodeName: string, labels: Readonly<Record<string, string>>): object {
+/** A server on a node. */
+export function podManifest(
+  name: string,
+  nodeName: string,
+  labels: Readonly<Record<string, string>>,
+): object {
   const args = ['serve', '--name', name, '--node', nodeName, `--tcp=${PORT}`, `--udp=${PORT}`]
   const container = { name: 'pod', image: POD_IMAGE, imagePullPolicy: 'IfNotPresent', args }
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace: NAMESPACE, labels },
-    spec: { nodeName, terminationGracePeriodSeconds: 0, containers: [container] },
+    spec: {
+      ...{ nodeName, terminationGracePeriodSeconds: 0, containers: [container] },
+      ...{ automountServiceAccountToken: false, enableServiceLinks: false },
+    },
   }
 }
 
@@ -88,6 +101,7 @@ interface Places {
 export async function startStreams(
   record: ClusterRecord,
   say: (line: string) => void,
+  options: StreamOptions,
 ): Promise<Stream[]> {
   const names = record.nodes.map(({ name }) => name)
   const manifests = streamObjects(names).map((object) => stringify(object))
@@ -95,7 +109,7 @@ export async function startStreams(
   const wait = ['wait', '--for=condition=Ready', 'pod', '--all', '-n', NAMESPACE]
   await kubectl(record, [...wait, '--timeout=50s'])
   const places = await findPlaces(record)
-  const streams = podStreams(record, places)
+  const streams = podStreams(record, places, options)
   const outside = builtProgram('weir-pod')
   for (const node of places.node) {
     const family = node.includes(':') ? 'IPv6' : 'IPv4'
@@ -132,7 +146,11 @@ async function findPlaces(record: ClusterRecord): Promise<Places> {
 }
 
 /** From the client pod, by each way and protocol. */
-function podStreams(record: ClusterRecord, { near, far, service }: Places): Stream[] {
+function podStreams(
+  record: ClusterRecord,
+  { near, far, service }: Places,
+  options: StreamOptions,
+): Stream[] {
   const kubectlPath = join(record.bin, 'kubectl')
   const config = ['--kubeconfig', clusterPaths().kubeconfig]
   const exec = [kubectlPath, ...config, 'exec', '-i', '-n', NAMESPACE, 'client', '--', '/weir-pod']
@@ -150,7 +168,7 @@ function podStreams(record: ClusterRecord, { near, far, service }: Places): Stre
       const command = [...exec, 'stream', protocol, address, ...port, ...pace]
       return startStream(`${family} ${protocol.toUpperCase()} ${way}`, command)
     })
-    if (way !== 'Service') return long
+    if (way !== 'Service' || !options.newConnections) return long
     const name = `${family} TCP Service, each a new connection`
     return [...long, newConnections(name, [...exec, 'ask', address, String(PORT)])]
   })

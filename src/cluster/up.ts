@@ -1,8 +1,7 @@
 // Builds the cluster: what it needs from the cache, the underlay, the control plane, nodes, and
 // Weir from deploy/. What fails halfway is taken down again, its logs told.
-import { existsSync, mkdirSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { listMounts } from '../lab/mounts.ts'
 import { waitUntil } from '../lab/processes.ts'
 import { buildKubernetes, buildOther, COREDNS, ETCD } from './build.ts'
 import { startControlPlane } from './control-plane.ts'
@@ -13,9 +12,10 @@ import { packImages } from './images.ts'
 import { kubectl } from './kubectl.ts'
 import { startNode } from './node.ts'
 import { NODE_PACKAGES, unpackPackages } from './packages.ts'
-import { CONTROLLERS, cacheDirectory, clusterPaths } from './paths.ts'
+import { cacheDirectory, clusterPaths } from './paths.ts'
 import { makePki } from './pki.ts'
 import { type ClusterRecord, type NodeRecord, writeRecord } from './record.ts'
+import { findLack } from './requirements.ts'
 import { planNodes } from './spec.ts'
 
 export interface UpOptions {
@@ -31,11 +31,8 @@ export interface UpOptions {
 export async function up(options: UpOptions): Promise<ClusterRecord> {
   const { say } = options
   const paths = clusterPaths()
-  if (process.getuid?.() !== 0) throw new Error('Cannot build a cluster: it needs root')
-  if (existsSync(paths.directory)) {
-    throw new Error('Cannot build a cluster: there is one (weir cluster down)')
-  }
-  checkControllers()
+  const lack = await findLack()
+  if (lack !== undefined) throw new Error(`Cannot build a cluster: ${lack}`)
   const plans = planNodes(options.nodes)
   const cache = cacheDirectory()
   const bin = await buildKubernetes(cache, say)
@@ -72,17 +69,6 @@ export async function up(options: UpOptions): Promise<ClusterRecord> {
     if (!options.keep) await down()
     throw error
   }
-}
-
-/** On a machine with version 2 alone these directories would be cgroups of version 2. */
-function checkControllers(): void {
-  const mounts = listMounts().filter(({ type }) => type === 'cgroup')
-  const missing = CONTROLLERS.filter((each) => {
-    return !mounts.some(({ target }) => target === `/sys/fs/cgroup/${each}`)
-  })
-  if (missing.length === 0) return
-  const list = missing.join(', ')
-  throw new Error(`Cannot build a cluster: cgroup version 1 is not mounted for ${list}`)
 }
 
 async function waitForNodes(record: ClusterRecord, state: 'registered' | 'ready'): Promise<void> {

@@ -12,15 +12,16 @@ const UNIT_TIMEOUT_MS = 120_000
 const ROOT_TIMEOUT_MS = 900_000
 
 /** Two at a time without root; alone with it, for the kernel's tables are shared. */
-export async function runFiles({ files, root }: FileSuite): Promise<Outcome> {
+export async function runFiles({ files, root, timeoutMs }: FileSuite): Promise<Outcome> {
   if (files.length === 0) return NOTHING
   if (root && process.getuid?.() !== 0) {
     for (const file of files) console.log(`skip ${file}: needs root`)
     return { ...NOTHING, skipped: files.length }
   }
   const outcomes: Outcome[] = []
+  const longest = timeoutMs ?? (root ? ROOT_TIMEOUT_MS : UNIT_TIMEOUT_MS)
   for (const batch of root ? files.map((file) => [file]) : [files]) {
-    outcomes.push(await runBatch(batch, root))
+    outcomes.push(await runBatch(batch, root, longest))
   }
   return sum(outcomes)
 }
@@ -34,7 +35,11 @@ interface Progress {
   readonly skips: string[]
 }
 
-async function runBatch(files: readonly string[], root: boolean): Promise<Outcome> {
+async function runBatch(
+  files: readonly string[],
+  root: boolean,
+  timeout: number,
+): Promise<Outcome> {
   const progress = new Map<string, Progress>()
   const of = (path: string | undefined): Progress => {
     // Tests that a support file declares for a test file count as the test file's, where it is
@@ -49,7 +54,7 @@ async function runBatch(files: readonly string[], root: boolean): Promise<Outcom
   const stream = run({
     files: [...files],
     concurrency: root ? 1 : 2,
-    timeout: root ? ROOT_TIMEOUT_MS : UNIT_TIMEOUT_MS,
+    timeout,
   })
   stream.on('test:pass', (event) => note(of(event.file), event, 'passed'))
   stream.on('test:fail', (event) => note(of(event.file), event, 'failed'))
