@@ -84,13 +84,13 @@ async function removeFiles(places: Places): Promise<void> {
   for (const directory of [places.stateDir, places.runDir]) removeEmpty(directory)
 }
 
-/** A mount point stays: in a container the directories are volumes. */
+/** Mount points stay: in a container the directories are volumes of a root that is read-only. */
 function removeEmpty(directory: string): void {
   if (!existsSync(directory) || readdirSync(directory).length > 0) return
   try {
     rmdirSync(directory)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error
+    if (!['EBUSY', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   }
 }
 
