@@ -27,7 +27,7 @@ const REGRESSION = 'regression-issue-74839'
 const TOOLS = [
   ...['bash', 'dash', 'coreutils', 'grep', 'sed', 'mawk', 'procps', 'util-linux', 'base-files'],
   ...['curl', 'wget', 'netcat-openbsd', 'iproute2', 'bind9-dnsutils', 'iputils-ping', 'conntrack'],
-  ...['hostname', 'iperf', 'tcpdump'],
+  ...['libc-bin', 'hostname', 'iperf', 'tcpdump'],
 ]
 
 /** Packs and imports once in a cluster's life. */
