@@ -14,6 +14,12 @@ const WEIR_PACKAGES = [
   'busybox-static',
 ]
 
+/** What the Dockerfile's last stage takes from its first, beside node_modules; a test compares. */
+export const WEIR_FILES = [
+  ...['package.json', 'package-lock.json', 'dist', 'bpf/out/weir.bpf.o'],
+  ...['native/out/libweir.so', 'native/out/weir-cni'],
+]
+
 /** Writes all images into the directory, each as NAME.tar. `coredns` is a path. */
 export async function packImages(cache: string, images: string, coredns: string): Promise<void> {
   mkdirSync(images, { recursive: true })
@@ -42,12 +48,10 @@ async function packWeir(cache: string, images: string): Promise<void> {
   const packages = await unpackPackages(cache, WEIR_PACKAGES)
   await run('copy packages', 'cp', ['-a', packages, root])
   addShell(root)
-  const files = ['package.json', 'dist', 'bpf/out/weir.bpf.o']
-  const native = ['native/out/libweir.so', 'native/out/weir-cni']
   const lockfile = readFileSync(join(project, 'package-lock.json'), 'utf8')
   // Optional ones are there for the platforms that they are for.
   const modules = productionModules(lockfile).filter((path) => existsSync(join(project, path)))
-  const copies = [...files, ...native, ...modules].map((path) => [
+  const copies = [...WEIR_FILES, ...modules].map((path) => [
     join(project, path),
     join('weir', path),
   ])

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { packImage } from '../../../src/cluster/image.ts'
-import { productionModules } from '../../../src/cluster/images.ts'
+import { productionModules, WEIR_FILES } from '../../../src/cluster/images.ts'
 import { run } from '../../../src/lab/run.ts'
 
 async function pack(directory: string): Promise<string> {
@@ -78,4 +78,14 @@ test('productionModules() leaves out what is for development, and what lies insi
     'node_modules/a',
     'node_modules/@scope/e',
   ])
+})
+
+test('the image that is packed here holds what the Dockerfile takes into its last stage', () => {
+  const dockerfile = readFileSync(new URL('../../../Dockerfile', import.meta.url), 'utf8')
+  const lines = [...dockerfile.matchAll(/^COPY --from=build (.*) \S+$/gm)]
+  const copied = lines.flatMap(([, paths = '']) => paths.split(' '))
+  assert.deepEqual(
+    copied.map((path) => path.replace('/weir/', '')).filter((path) => path !== 'node_modules'),
+    WEIR_FILES,
+  )
 })
