@@ -90,8 +90,8 @@ export async function connectNode(fabric: number, pid: number, plan: NodePlan): 
 }
 
 /**
- * Teaches the control plane the way to every podCIDR, as a router of the underlay would be: answers
- * of the API server go straight to the pod that asked. Waits until the podCIDRs are given.
+ * Teaches the control plane the way to every podCIDR, as a router of the underlay would be: it is
+ * no node, and the API server asks pods by itself. Waits until the podCIDRs are given.
  */
 export async function routePods(record: ClusterRecord): Promise<void> {
   const { fabric, nodes } = record
