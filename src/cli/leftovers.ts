@@ -39,7 +39,9 @@ export function ownCniFiles({ cniConfDir, cniBinDir }: Places): string[] {
 
 /** What the agent and weir-cni keep below the state and the run directory. */
 export function ownFiles({ stateDir, runDir }: Places): string[] {
-  const state = ['endpoints', 'cni-queue', 'positions.json'].map((name) => join(stateDir, name))
+  const state = ['endpoints', 'cni-queue', 'positions.json', 'own-node.json'].map((name) =>
+    join(stateDir, name),
+  )
   return [...state, join(runDir, 'weir.sock')]
 }
 
