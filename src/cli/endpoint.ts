@@ -1,6 +1,8 @@
 // `weir endpoint`: the pods attached to this node, as asked for and as the kernel has them.
 import type { Command } from 'commander'
 import type { EndpointView } from '../api/endpoint-view.ts'
+import { formatAddressPort } from '../net/address.ts'
+import type { Bandwidth, HostPort } from '../tables/intent.ts'
 import { printDifferences } from './differences.ts'
 import { printFields, printTable } from './output.ts'
 import { viewCommand } from './views.ts'
@@ -23,15 +25,24 @@ function matches({ id, pod, addresses, hostIfName }: EndpointView, wanted: strin
   return [String(id), pod, hostIfName, ...addresses].includes(wanted)
 }
 
+/** What pods ask for beyond an address has a column only where some pod does. */
 function printViews(views: readonly EndpointView[]): void {
+  const isAsked = views.some(({ desired }) => askedFor(desired) !== '')
+  const only = (cell: string): string[] => (isAsked ? [cell] : [])
   printTable(
-    ['ID', 'POD', 'ADDRESSES', 'INTERFACE', 'MAC', 'MTU', 'STATUS', 'DRIFT'],
-    views.map(({ id, pod, addresses, hostIfName, mac, mtu, status, drift }) => [
+    ['ID', 'POD', 'ADDRESSES', 'INTERFACE', 'MAC', 'MTU', ...only('ASKED FOR'), 'STATUS', 'DRIFT'],
+    views.map(({ id, pod, addresses, hostIfName, mac, mtu, desired, status, drift }) => [
       ...[id, pod || '-', addresses.join(', '), hostIfName || '-', mac, mtu],
-      ...[status ?? '-', drift],
+      ...[...only(askedFor(desired) || '-'), status ?? '-', drift],
     ]),
   )
   printDifferences(views, ({ id, pod }) => `endpoint ${id}${pod ? ` (${pod})` : ''}`)
+}
+
+/** What the pod has beyond an address, in one column. */
+function askedFor(desired: EndpointView['desired']): string {
+  const ports = (desired?.hostPorts ?? []).map(hostPortText)
+  return [...ports, bandwidthText(desired?.bandwidth)].filter(Boolean).join(', ')
 }
 
 function printView(view: EndpointView): void {
@@ -44,6 +55,8 @@ function printView(view: EndpointView): void {
     ['inside', desired ? `${desired.ifName} ${desired.mac} in ${desired.netns}` : ''],
     ['host end', desired ? `${desired.hostIfName} ${desired.hostMac}` : view.hostIfName],
     ['MTU', String(view.mtu)],
+    ['host ports', (desired?.hostPorts ?? []).map(hostPortText).join('\n')],
+    ['bandwidth', bandwidthText(desired?.bandwidth)],
     ['status', view.error ? `${view.status}: ${view.error}` : (view.status ?? '')],
     ['drift', [view.drift, ...view.differences].join('\n')],
     [
@@ -53,4 +66,30 @@ function printView(view: EndpointView): void {
         .join('\n'),
     ],
   ])
+}
+
+/** "192.0.2.1:8080/TCP -> 80", with * for every address of the node. */
+function hostPortText({ hostIp, hostPort, containerPort, protocol }: HostPort): string {
+  const place = hostIp === undefined ? `*:${hostPort}` : formatAddressPort(hostIp, hostPort)
+  return `${place}/${protocol} -> ${containerPort}`
+}
+
+/** "in 10 Mbit/s, out 1 Gbit/s"; '' for a pod without limits. */
+function bandwidthText(bandwidth: Bandwidth = {}): string {
+  const { ingressBitsPerSecond: ingress, egressBitsPerSecond: egress } = bandwidth
+  const parts = [
+    ...(ingress === undefined ? [] : [`in ${rateText(ingress)}`]),
+    ...(egress === undefined ? [] : [`out ${rateText(egress)}`]),
+  ]
+  return parts.join(', ')
+}
+
+function rateText(bitsPerSecond: number): string {
+  const units: [number, string][] = [
+    [1e9, 'Gbit/s'],
+    [1e6, 'Mbit/s'],
+    [1e3, 'kbit/s'],
+  ]
+  const [size, unit] = units.find(([least]) => bitsPerSecond >= least) ?? [1, 'bit/s']
+  return `${Number((bitsPerSecond / size).toFixed(3))} ${unit}`
 }

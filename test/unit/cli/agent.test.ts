@@ -67,6 +67,26 @@ endpoint 9: 10.0.1.9 is in map endpoints and no pod asked for it
   )
 })
 
+test('endpoint list and get show the host ports and limits that a pod asked for', async (t) => {
+  const base = sources()
+  const hostPorts = [
+    { hostPort: 8080, containerPort: 80, protocol: 'TCP' },
+    { hostPort: 53, containerPort: 5353, protocol: 'UDP', hostIp: address('fd00::1') },
+  ] as const
+  const bandwidth = { ingressBitsPerSecond: 1.5e6, egressBitsPerSecond: 2e9 }
+  base.tables.endpoints.upsert(endpoint({ hostPorts, bandwidth }))
+  base.tables.endpoints.upsert(endpoint({ id: 8, containerId: 'other' }))
+  const run = await serve(t, base)
+  const { stdout } = await run(['endpoint', 'list'])
+  const [ports, limits] = ['*:8080/TCP -> 80', 'in 1.5 Mbit/s, out 2 Gbit/s']
+  assert.match(stdout, /MTU {3}ASKED FOR +STATUS/)
+  assert.ok(stdout.includes(`1450  ${ports}, [fd00::1]:53/UDP -> 5353, ${limits}  pending`), stdout)
+  assert.match(stdout, /1450 {2}- +pending/)
+  const one = await run(['endpoint', 'get', '7'])
+  assert.match(one.stdout, /^host ports {2,}\*:8080\/TCP -> 80\n +\[fd00::1\]:53\/UDP -> 5353$/m)
+  assert.match(one.stdout, /^bandwidth {2,}in 1\.5 Mbit\/s, out 2 Gbit\/s$/m)
+})
+
 test('endpoint get finds by id, pod, address and interface, and fails on none', async (t) => {
   const base = sources()
   base.tables.endpoints.upsert(endpoint())
