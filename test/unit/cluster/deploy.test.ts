@@ -9,7 +9,7 @@ import { CLUSTER_SETTINGS, withSettings } from '../../../src/cluster/deploy.ts'
 import { WEIR_IMAGE } from '../../../src/cluster/image-names.ts'
 import { renderManifest } from '../../../src/cluster/render.ts'
 import { readConfig } from '../../../src/config.ts'
-import { AGENT_NODE_OPTIONS } from '../../../src/lab/agents.ts'
+import { AGENT_ENVIRONMENT } from '../../../src/lab/agents.ts'
 
 const DEPLOY = new URL('../../../deploy/', import.meta.url).pathname
 const read = (name: string): string => readFileSync(join(DEPLOY, name), 'utf8')
@@ -43,9 +43,11 @@ test('deploy/weir.yaml is what its sources say', () => {
   assert.equal(read('weir.yaml'), renderManifest(DEPLOY), 'run "make deploy/weir.yaml"')
 })
 
-test('the lab runs agents with the flags of the DaemonSet', () => {
-  const value = /name: NODE_OPTIONS\n +value: (.*)/.exec(read('daemonset.yaml'))?.[1]
-  assert.equal(value, AGENT_NODE_OPTIONS)
+test('the lab runs agents in the environment of the DaemonSet', () => {
+  for (const [name, value] of Object.entries(AGENT_ENVIRONMENT)) {
+    const given = new RegExp(`name: ${name}\n +value: '?([^'\n]*)`).exec(read('daemonset.yaml'))
+    assert.equal(given?.[1], value, name)
+  }
 })
 
 test('renderManifest() refuses what it would leave out', () => {
