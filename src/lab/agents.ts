@@ -14,8 +14,8 @@ export const AGENT_HTTP = { host: '127.0.0.1', port: 9464 } as const
 const READY_TIMEOUT_MS = 60_000
 
 /**
- * As deploy/daemonset.yaml has it. What is gone is else never given back to the kernel: V8 keeps the
- * pages of its young generation, malloc the buffers of the connections. With an agent that has read
+ * As deploy/daemonset.yaml has it. What is gone is else never given back to the kernel: V8 keeps
+ * the pages of its young generation, malloc the buffers of connections. With an agent that has read
  * a big cluster that is 150 MiB, and the smaller young generation costs 2 per cent of its time.
  */
 export const AGENT_ENVIRONMENT: Readonly<Record<string, string>> = {
