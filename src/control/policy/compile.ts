@@ -7,7 +7,7 @@ import { type Decisions, decide, type Grounds, type NumberedClause } from './dec
 import { entriesFor, entriesForAll, type Template } from './entries.ts'
 import type { Identities, Identity } from './identities.ts'
 import type { PrefixClasses } from './prefixes.ts'
-import { type Recipe, type RecipeClause, rangesFor } from './recipes.ts'
+import { type Reach, type Recipe, type RecipeClause, rangesFor } from './recipes.ts'
 
 export interface World {
   readonly identities: Identities
@@ -31,9 +31,8 @@ interface Meant {
   readonly prefixes: Map<Prefix, number[]>
 }
 
-export interface Compiled {
+export interface Compiled extends Reach {
   readonly entries: readonly PolicyEntry[]
-  readonly watchesAll: boolean
 }
 
 export function compile(recipe: Recipe, world: World): Compiled {
@@ -45,9 +44,13 @@ export function compile(recipe: Recipe, world: World): Compiled {
   const everybody = scoped('any')
   const allPods = scoped('any', 'pods')
   const meant = whomMeans(clauses, world)
+  const sizes = {
+    count4: clauseSizes(meant, clauses, world, 'count4'),
+    count6: clauseSizes(meant, clauses, world, 'count6'),
+  }
   const lifted = {
-    count4: liftedClauses(meant, clauses, world, 'count4'),
-    count6: liftedClauses(meant, clauses, world, 'count6'),
+    count4: liftedClauses(sizes.count4, world.totals.count4),
+    count6: liftedClauses(sizes.count6, world.totals.count6),
   }
   const decideBy = (places: Iterable<number>) =>
     decide(
@@ -72,11 +75,16 @@ export function compile(recipe: Recipe, world: World): Compiled {
     entriesFor(decideBy([...everybody, ...places]), [anybody]),
   )
   for (const [prefix, places] of meant.prefixes) write(world.cidrNumber(prefix), byPlaces(places))
-  const hasLifted = lifted.count4.length + lifted.count6.length > 0
-  const isLarge = meant.identities.size >= world.many
   return {
     entries: entries.sort(compareEntries),
-    watchesAll: hasLifted || isLarge || clauses.some(({ named }) => named.length > 0),
+    covers: new Set(meant.prefixes.keys()),
+    largest: {
+      count4: Math.max(0, ...sizes.count4.values()),
+      count6: Math.max(0, ...sizes.count6.values()),
+    },
+    watchesAll:
+      lifted.count4.length + lifted.count6.length > 0 ||
+      clauses.some(({ named }) => named.length > 0),
   }
 }
 
@@ -122,25 +130,29 @@ function push<Key>(lists: Map<Key, number[]>, key: Key, at: number): void {
   else lists.set(key, [at])
 }
 
-function liftedClauses(
+/** How many identities each clause means, of those clauses that mean many. */
+function clauseSizes(
   meant: Meant,
   clauses: readonly RecipeClause[],
   { totals, many }: World,
   family: FamilyCount,
-): number[] {
-  if (totals[family] < many) return []
-  const counts = new Map<number, number>()
+): ReadonlyMap<number, number> {
+  const sizes = new Map<number, number>()
+  if (totals[family] < many) return sizes
   for (const [identity, places] of meant.identities) {
     if (identity[family] === 0) continue
-    for (const at of places) counts.set(at, (counts.get(at) ?? 0) + 1)
+    for (const at of places) sizes.set(at, (sizes.get(at) ?? 0) + 1)
   }
-  return [...counts]
-    .filter(([at, count]) => {
-      const isPlain = clauses[at]?.scope === 'some' && clauses[at]?.named.length === 0
-      return isPlain && count >= many && count * 2 > totals[family]
-    })
-    .map(([at]) => at)
-    .sort((a, b) => a - b)
+  for (const [at, size] of sizes) {
+    const isPlain = clauses[at]?.scope === 'some' && clauses[at]?.named.length === 0
+    if (!isPlain || size < many) sizes.delete(at)
+  }
+  return sizes
+}
+
+function liftedClauses(sizes: ReadonlyMap<number, number>, total: number): number[] {
+  const lifted = [...sizes].filter(([, size]) => size * 2 > total)
+  return lifted.map(([at]) => at).sort((a, b) => a - b)
 }
 
 interface PodsContext {

@@ -204,19 +204,24 @@ export class PolicyCompiler {
     // A family more or less changes what an identity's entries are compared with.
     for (const { peers } of changed)
       for (const { users } of peers) for (const key of users) add(key)
-    const areBlocks = prefixes.length > 0 || changed.some(({ prefix }) => prefix !== undefined)
-    if (changed.length === 0 && !areBlocks) return concerned
+    if (changed.length + prefixes.length === 0) return concerned
+    const { totals } = this.#identities
+    const classes = new Set(changed.flatMap(({ prefix }) => prefix ?? []))
     for (const recipe of this.#recipes.all()) {
-      const hasBlocks = areBlocks && recipe.clauses.some(({ blocks }) => blocks.length > 0)
-      if (recipe.watchesAll || hasBlocks) concerned.add(recipe)
+      const isCovered = [...classes].some((prefix) => recipe.covers.has(prefix))
+      const hasBlocks =
+        prefixes.length > 0 && recipe.clauses.some(({ blocks }) => blocks.length > 0)
+      const { count4, count6 } = recipe.largest
+      const isMost = count4 * 2 > totals.count4 || count6 * 2 > totals.count6
+      if (recipe.watchesAll || isMost || isCovered || hasBlocks) concerned.add(recipe)
     }
     return concerned
   }
 
   /** Content that differs for somebody who was there already gets a new id. */
   #compile(recipe: Recipe, world: World, fresh: ReadonlySet<number>): void {
-    const { entries, watchesAll } = compile(recipe, world)
-    recipe.watchesAll = watchesAll
+    const { entries, ...reach } = compile(recipe, world)
+    Object.assign(recipe, reach)
     const isKept =
       recipe.id !== 0 &&
       isSameForOthers(recipe.entries, entries, (identity) => {
@@ -233,11 +238,7 @@ export class PolicyCompiler {
   }
 
   #world(): World {
-    const totals = { count4: 0, count6: 0 }
-    for (const { count4, count6 } of this.#identities.all()) {
-      if (count4 > 0) totals.count4++
-      if (count6 > 0) totals.count6++
-    }
+    const { totals } = this.#identities
     return {
       ...{ identities: this.#identities, classes: this.#classes, totals },
       many: this.#settings.many ?? MANY,

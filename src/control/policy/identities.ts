@@ -47,6 +47,9 @@ export class Identities {
   readonly #changed = new Set<Identity>()
   readonly #created = new Set<Identity>()
 
+  /** How many identities have addresses of a family. */
+  readonly totals = { count4: 0, count6: 0 }
+
   get size(): number {
     return this.#byKey.size
   }
@@ -118,7 +121,9 @@ export class Identities {
     const family = address.includes(':') ? 'count6' : 'count4'
     const before = identity[family]
     identity[family] += by
-    if (before === 0 || identity[family] === 0) this.#changed.add(identity)
+    if (before > 0 && identity[family] > 0) return
+    this.totals[family] += by
+    this.#changed.add(identity)
   }
 
   #create(key: string, pod: Pod, prefix: Prefix | undefined): Identity {

@@ -1,7 +1,7 @@
 // Recipes: what a set is made of. Pods with the same policies, and the same numbers for the names
 // of ports that these ask for, share one. It says whom each clause means and which ports, as far as
 // that does not depend on the peer.
-import { hostPrefix } from '../../net/prefix.ts'
+import { hostPrefix, type Prefix } from '../../net/prefix.ts'
 import { protocolNumber } from '../../net/protocol.ts'
 import type { NamedPort, Node } from '../../tables/intent.ts'
 import type { PolicyDirection, PolicyEntry, PolicyPort } from '../../tables/policy.ts'
@@ -26,7 +26,7 @@ export interface RecipeClause {
   readonly ruleId: number
 }
 
-export interface Recipe {
+export interface Recipe extends Reach {
   readonly key: string
   readonly direction: PolicyDirection
   readonly clauses: readonly RecipeClause[]
@@ -39,8 +39,16 @@ export interface Recipe {
   /** Of its set. */
   id: number
   entries: readonly PolicyEntry[]
-  /** Any identity that comes or goes may change the entries, whether its clauses mean it or not. */
-  watchesAll: boolean
+}
+
+/** Which identities that come or go may change the entries, beside those whom its peers mean. */
+export interface Reach {
+  /** Any. */
+  readonly watchesAll: boolean
+  /** Those in these classes of addresses, for its blocks cover them. */
+  readonly covers: ReadonlySet<Prefix>
+  /** Any, once a clause means most of a family: how many the largest one means. */
+  readonly largest: { readonly count4: number; readonly count6: number }
 }
 
 interface Wanted {
@@ -141,6 +149,7 @@ export class Recipes {
     const clauses = policies.flatMap((policy) => policy[direction] ?? [])
     return {
       ...{ key, direction, texts, uses: 0, id: 0, entries: [], watchesAll: false },
+      ...{ covers: new Set(), largest: { count4: 0, count6: 0 } },
       clauses: clauses.map((clause) => this.#clause(clause, { key, direction, ports, rule })),
       isolatedBy: isolating.length > 0 ? rule(isolationText(isolating, direction)) : 0,
       asksNodes: clauses.some(({ peers }) => peers?.some(({ kind }) => kind === 'nodes')),
