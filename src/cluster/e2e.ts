@@ -9,6 +9,7 @@ import { exitOf } from '../lab/place.ts'
 import { run, runAnyway } from '../lab/run.ts'
 import { buildTests } from './build.ts'
 import { provideTestImages } from './e2e-images.ts'
+import { junitReport } from './e2e-junit.ts'
 import {
   type Chunk,
   chunksOf,
@@ -30,7 +31,7 @@ export interface E2eOptions {
   readonly focus?: string
   /** Tests at a time. */
   readonly processes: number
-  /** Directory of the reports: JUnit by chunk, and outcomes.json. */
+  /** Directory of the reports: junit.xml, outcomes.json, and the runner's own by chunk. */
   readonly reports: string
   /** Leave out what passed in these reports. */
   readonly resume: boolean
@@ -68,6 +69,7 @@ export async function e2e(options: E2eOptions): Promise<number> {
     await balancing
   }
   const outcomes = readOutcomes(store)
+  writeFileSync(join(reports, 'junit.xml'), junitReport(plan, outcomes))
   if (options.table) writeFileSync(options.table, await describe(plan, outcomes))
   return summarize(
     chosen.map(({ name }) => name),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { junitReport } from '../../../src/cluster/e2e-junit.ts'
 import {
   chunksOf,
   focusOf,
@@ -131,4 +132,13 @@ test('conformanceTable() counts by group and lists each state once', () => {
   assert.match(text, /^\| \*\*all\*\* \| 0 \| 1 \| 0 \| 1 \| 1 \|$/m)
   assert.match(text, /## Failed\n\n- Services should serve \\\[Conformance\\\]: no \\<answer\\>\n/)
   assert.match(text, /## Left out\n\nnot here:\n\n- Services should talk/)
+})
+
+test('junitReport() has what ran and what is left out, its text escaped', () => {
+  const plan = planRun(SPECS, parseSkips('- { pattern: SCTP, reason: not here }'))
+  const failed: Outcome = { state: 'failed', seconds: 2, message: 'a <b> & "c"', attempts: 1 }
+  const text = junitReport(plan, { [SERVES]: failed })
+  assert.match(text, /<testsuite name="sig-network" tests="2" failures="1" skipped="1">/)
+  assert.match(text, /time="2"><failure message="a &lt;b&gt; &amp; &quot;c&quot;"\/>/)
+  assert.match(text, /talk \(a\|b\) \[SCTP\]" .*<skipped message="not here"\/>/)
 })
