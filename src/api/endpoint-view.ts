@@ -3,6 +3,7 @@
 import type { Entry } from '../state/table.ts'
 import type { ActualEndpoint } from '../tables/actual.ts'
 import type { Endpoint } from '../tables/intent.ts'
+import { type EndpointPolicy, POLICY_OPEN } from '../tables/policy.ts'
 import { type DriftColumns, driftOf, fieldDifferences, type RowStatus } from './drift.ts'
 import { statusColumns } from './row-status.ts'
 
@@ -14,6 +15,8 @@ export interface EndpointView extends DriftColumns, Partial<RowStatus> {
   readonly hostIfName: string
   readonly mac: string
   readonly mtu: number
+  /** "ingress", "egress (audit)", "ingress, egress", "closed: PodUnknown"; absent: not isolated. */
+  readonly isolated?: string
   /** As asked for; absent for an extra entry. */
   readonly desired?: Endpoint
   /** Entries of map `endpoints`, one per address. */
@@ -24,15 +27,29 @@ export interface EndpointView extends DriftColumns, Partial<RowStatus> {
 export function endpointViews(
   desired: Iterable<Entry<Endpoint>>,
   actual: readonly ActualEndpoint[],
+  policyOf: (address: string) => EndpointPolicy | undefined = () => undefined,
 ): EndpointView[] {
   const byAddress = new Map(actual.map((row) => [row.address, row]))
   const views: EndpointView[] = []
   for (const entry of desired) {
-    views.push(wantedView(entry, byAddress))
+    views.push({ ...wantedView(entry, byAddress), ...isolationOf(entry.row, policyOf) })
     for (const address of entry.row.addresses) byAddress.delete(address)
   }
   views.push(...[...byAddress.values()].map(extraView))
   return views.sort((a, b) => a.id - b.id)
+}
+
+/** The addresses of a pod have the same policies. */
+function isolationOf(
+  { addresses }: Endpoint,
+  policyOf: (address: string) => EndpointPolicy | undefined,
+): Pick<EndpointView, 'isolated'> {
+  const policy = policyOf(addresses[0] ?? '')
+  if (!policy) return {}
+  if (policy.closed) return { isolated: `closed: ${policy.closed.condition}` }
+  const directions = (['ingress', 'egress'] as const).filter((each) => policy[each] !== POLICY_OPEN)
+  if (directions.length === 0) return {}
+  return { isolated: `${directions.join(', ')}${policy.audit ? ' (audit)' : ''}` }
 }
 
 function wantedView(

@@ -1,6 +1,8 @@
 // The pages of the API: method and path to a function that gives the answer's JSON.
 import { endpointViews } from './endpoint-view.ts'
+import { identityViews } from './identity-view.ts'
 import { nodeViews } from './node-view.ts'
+import { policyViews } from './policy-view.ts'
 import { explainService } from './service-explain.ts'
 import { serviceViews } from './service-view.ts'
 import type { ApiSources } from './sources.ts'
@@ -32,7 +34,9 @@ const PAGES: Readonly<Record<string, Page>> = {
     throw new RequestError(404, `Cannot read table "${name}": there are ${known}`)
   },
   '/v1/endpoints': async ({ tables, actual }) =>
-    endpointViews(tables.endpoints.entries(), await actual.endpoints()),
+    endpointViews(tables.endpoints.entries(), await actual.endpoints(), (address) =>
+      tables.endpointPolicies.get(address),
+    ),
   '/v1/services': async ({ tables, actual, facts }) =>
     serviceViews(tables, await actual.frontends(), (await facts()).nodeName),
   '/v1/service-explanations/:name': async ({ tables, actual, facts }, name) => {
@@ -45,6 +49,8 @@ const PAGES: Readonly<Record<string, Page>> = {
     const kernel = { destinations: await actual.destinations(), routes: await actual.routes() }
     return nodeViews(tables, kernel, nodeName)
   },
+  '/v1/policies': ({ tables }) => policyViews(tables),
+  '/v1/identities': ({ tables }) => identityViews(tables),
 }
 
 /** Paths that are answered beside the read-only pages, with their methods. */

@@ -25,15 +25,20 @@ function matches({ id, pod, addresses, hostIfName }: EndpointView, wanted: strin
   return [String(id), pod, hostIfName, ...addresses].includes(wanted)
 }
 
-/** What pods ask for beyond an address has a column only where some pod does. */
+/** What pods ask for beyond an address, and isolation, have columns only where some pod has any. */
 function printViews(views: readonly EndpointView[]): void {
-  const isAsked = views.some(({ desired }) => askedFor(desired) !== '')
-  const only = (cell: string): string[] => (isAsked ? [cell] : [])
+  const askedCells = views.map(({ desired }) => askedFor(desired))
+  const isolatedCells = views.map(({ isolated = '' }) => isolated)
+  const only = (cells: readonly string[], cell: string): string[] =>
+    cells.some(Boolean) ? [cell || '-'] : []
+  const columns = [...only(askedCells, 'ASKED FOR'), ...only(isolatedCells, 'ISOLATED')]
   printTable(
-    ['ID', 'POD', 'ADDRESSES', 'INTERFACE', 'MAC', 'MTU', ...only('ASKED FOR'), 'STATUS', 'DRIFT'],
-    views.map(({ id, pod, addresses, hostIfName, mac, mtu, desired, status, drift }) => [
+    ['ID', 'POD', 'ADDRESSES', 'INTERFACE', 'MAC', 'MTU', ...columns, 'STATUS', 'DRIFT'],
+    views.map(({ id, pod, addresses, hostIfName, mac, mtu, status, drift }, at) => [
       ...[id, pod || '-', addresses.join(', '), hostIfName || '-', mac, mtu],
-      ...[...only(askedFor(desired) || '-'), status ?? '-', drift],
+      ...only(askedCells, askedCells[at] ?? ''),
+      ...only(isolatedCells, isolatedCells[at] ?? ''),
+      ...[status ?? '-', drift],
     ]),
   )
   printDifferences(views, ({ id, pod }) => `endpoint ${id}${pod ? ` (${pod})` : ''}`)
@@ -57,6 +62,7 @@ function printView(view: EndpointView): void {
     ['MTU', String(view.mtu)],
     ['host ports', (desired?.hostPorts ?? []).map(hostPortText).join('\n')],
     ['bandwidth', bandwidthText(desired?.bandwidth)],
+    ['isolated', view.isolated ?? ''],
     ['status', view.error ? `${view.status}: ${view.error}` : (view.status ?? '')],
     ['drift', [view.drift, ...view.differences].join('\n')],
     [

@@ -161,6 +161,8 @@ export interface EndpointPolicy {
   readonly egress: number
   /** Verdicts are reported and nothing is dropped. */
   readonly audit: boolean
+  /** Those that select the pod, sorted: "NetworkPolicy shop/allow-front". Absent: none. */
+  readonly policies?: readonly string[]
   readonly closed?: PolicyClosure
 }
 

@@ -14,6 +14,8 @@ export interface Local {
   /** What is not known yet, in one sentence. */
   unknown: string | undefined
   audit: boolean
+  /** Keys of the policies that select it. */
+  policies: readonly string[]
 }
 
 export interface LocalParts {
@@ -60,6 +62,7 @@ export class Locals {
     if (endpoint) {
       const local: Local = {
         ...{ endpoint, ingress: undefined, egress: undefined, unknown: undefined, audit: false },
+        policies: [],
       }
       this.#byKey.set(key, local)
       this.#index.add(local, placeOf(endpoint))
@@ -102,6 +105,7 @@ export class Locals {
     local.ingress = undefined
     local.egress = undefined
     local.unknown = undefined
+    local.policies = []
     // Nobody selects what is no pod.
     if (podName === '' || book.ignores(podNamespace, namespace)) return
     const pod = this.#podRow(local.endpoint)
@@ -112,6 +116,7 @@ export class Locals {
     }
     const policies = book.of(pod, namespace)
     const { ports } = pod
+    local.policies = policies.map(({ key }) => key).sort()
     local.ingress = recipes.hold({ direction: 'ingress', policies, ports })
     local.egress = recipes.hold({ direction: 'egress', policies, ports })
   }

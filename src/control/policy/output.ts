@@ -77,7 +77,7 @@ function* endpointRows(
   locals: Iterable<Local>,
   refused: ReadonlyMap<Recipe, PolicyClosure>,
 ): IterableIterator<EndpointPolicy> {
-  for (const { endpoint, ingress, egress, unknown, audit } of locals) {
+  for (const { endpoint, ingress, egress, unknown, audit, policies } of locals) {
     const idOf = (recipe: Recipe | undefined): number => {
       if (unknown !== undefined) return POLICY_CLOSED
       if (!recipe) return POLICY_OPEN
@@ -90,6 +90,7 @@ function* endpointRows(
       yield {
         ...{ address, endpoint: endpointKey(endpoint), audit },
         ...{ ingress: idOf(ingress), egress: idOf(egress) },
+        ...(policies.length > 0 ? { policies } : {}),
         ...(closed ? { closed } : {}),
       }
     }
