@@ -24,6 +24,7 @@ import type { Source } from './kube/source.ts'
 import { StandaloneSource } from './kube/standalone/source.ts'
 import { KubernetesSource } from './kube/watch/source.ts'
 import { openLibrary } from './libbpf/library.ts'
+import { giveBackOnceRead } from './memory.ts'
 import { NodeDatapath } from './node-datapath.ts'
 import { serveHttp } from './observe/http.ts'
 import { createLogger, type Logger, roomLogger } from './observe/log.ts'
@@ -66,10 +67,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     unserved: () => unservedServices(tables.frontends.entries()),
   })
   const duties = new ServiceDuties({
-    config,
-    tables,
-    metrics,
-    log,
+    ...{ config, tables, metrics, log },
     roomOf: roomsOf(node, inspected),
   })
   const reconcilers = createReconcilers(tables, node, { metrics, duties, log })
@@ -102,6 +100,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   })
   log.info({ version: VERSION, http: `${http.address}:${http.port}` }, 'Agent runs')
   announce(config, node, roomLogger(log, 'cni'))
+  giveBack(tables, reconcilers)
   await node.start(() => {
     for (const reconciler of Object.values(reconcilers)) reconciler.resync()
   })
@@ -145,6 +144,13 @@ function createCni({ nodeName, stateDir }: Config, parts: CniParts): CniServer {
     stateDir,
     log,
   })
+}
+
+/** What the first lists took, once they are in the maps. */
+function giveBack(tables: Tables, { frontends }: ReturnType<typeof createReconcilers>): void {
+  const { nodes, namespaces, pods, services, endpointSlices } = tables
+  const read = [nodes, namespaces, pods, services, endpointSlices, tables.frontends]
+  giveBackOnceRead(read, () => frontends.idle()).catch(() => {})
 }
 
 /** Tells the runtime of the network, once pods can be taken; it stays told. */
