@@ -13,6 +13,7 @@ import { type Config, ConfigError, readConfig } from './config.ts'
 import { wirePolicy } from './control/wire.ts'
 import type { Datapath } from './datapath/datapath.ts'
 import {
+  countAudited,
   countLostEvents,
   countPackets,
   type Inspected,
@@ -62,7 +63,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   const metrics = new Metrics(VERSION, {
     ...actual,
     tables: () => Object.values(tables),
-    eventsLost: () => countLostEvents(inspected),
+    ...countings(inspected),
     source: () => sourceState(source),
     unserved: () => unservedServices(tables.frontends.entries()),
   })
@@ -91,7 +92,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     }),
     handleCni: (headers, body) => cni.handle(cniCallFromHttp(headers, body)),
     observeCni: metrics.observeCni,
-    subscribeEvents: (listener) => node.subscribeEvents(listener),
+    subscribeEvents: (listener, options) => node.subscribeEvents(listener, options),
     log: roomLogger(log, 'api'),
   })
   const http = await serveHttp(config.http, {
@@ -170,6 +171,14 @@ function roomsOf(node: NodeDatapath, inspected: Inspected): (map: string) => num
   return (map) => {
     if (!node.current) return undefined
     return listMaps(inspected, { count: false }).find(({ name }) => name === map)?.maxEntries
+  }
+}
+
+/** What the kernel has counted and metrics alone show. */
+function countings(inspected: Inspected) {
+  return {
+    eventsLost: () => countLostEvents(inspected),
+    audited: () => countAudited(inspected),
   }
 }
 

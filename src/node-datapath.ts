@@ -31,6 +31,7 @@ interface Ground {
 export class NodeDatapath {
   readonly #options: NodeDatapathOptions
   readonly #listeners = new Set<(event: DatapathEvent) => void>()
+  readonly #verdictWatchers = new Set<(event: DatapathEvent) => void>()
   readonly #firstOpened = Promise.withResolvers<void>()
   #current: Datapath | undefined
   #ground: Ground | undefined
@@ -105,9 +106,20 @@ export class NodeDatapath {
     this.#current = undefined
   }
 
-  subscribeEvents(listener: (event: DatapathEvent) => void): () => void {
+  /** `verdicts`: the programs report every decision of policy meanwhile, to all listeners. */
+  subscribeEvents(listener: (event: DatapathEvent) => void, { verdicts = false } = {}): () => void {
     this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    if (verdicts) this.#watchVerdicts(listener, true)
+    return () => {
+      this.#listeners.delete(listener)
+      if (verdicts) this.#watchVerdicts(listener, false)
+    }
+  }
+
+  #watchVerdicts(listener: (event: DatapathEvent) => void, watches: boolean): void {
+    if (watches) this.#verdictWatchers.add(listener)
+    else this.#verdictWatchers.delete(listener)
+    this.#current?.reportVerdicts(this.#verdictWatchers.size > 0)
   }
 
   /** For the status; empty before the datapath is open. */
@@ -209,6 +221,7 @@ export class NodeDatapath {
     const before = this.#current
     this.#current = datapath
     before?.close()
+    datapath.reportVerdicts(this.#verdictWatchers.size > 0)
     datapath.subscribeEvents((event) => {
       for (const listener of this.#listeners) listener(event)
     })

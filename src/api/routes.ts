@@ -56,6 +56,7 @@ const PAGES: Readonly<Record<string, Page>> = {
 /** Paths that are answered beside the read-only pages, with their methods. */
 export const CNI_PATH = '/v1/cni'
 export const MONITOR_PATH = '/v1/monitor'
+export const VERDICTS_PATH = '/v1/monitor/verdicts'
 
 /** The page for a path, with its sources bound. Throws RequestError when there is none. */
 export function findPage(method: string, path: string): (sources: ApiSources) => unknown {
@@ -63,7 +64,7 @@ export function findPage(method: string, path: string): (sources: ApiSources) =>
   const pattern = segments.length === 4 ? [...segments.slice(0, 3), ':name'].join('/') : path
   const page = PAGES[pattern]
   if (!page) {
-    const known = [...Object.keys(PAGES), CNI_PATH, MONITOR_PATH].join(', ')
+    const known = [...Object.keys(PAGES), CNI_PATH, MONITOR_PATH, VERDICTS_PATH].join(', ')
     throw new RequestError(404, `Cannot find ${path}: there are ${known}`)
   }
   if (method !== 'GET') throw new RequestError(405, `Cannot ${method} ${path}: it is read with GET`)

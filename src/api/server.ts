@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { answerCni } from './cni-route.ts'
 import { toJson } from './json.ts'
 import { streamEvents } from './monitor.ts'
-import { CNI_PATH, findPage, MONITOR_PATH, RequestError } from './routes.ts'
+import { CNI_PATH, findPage, MONITOR_PATH, RequestError, VERDICTS_PATH } from './routes.ts'
 import { listenOnSocket } from './socket.ts'
 import type { ApiSources } from './sources.ts'
 
@@ -46,10 +46,10 @@ export class ApiServer {
     if (path === CNI_PATH) {
       throw new RequestError(405, `Cannot ${method} ${path}: CNI calls are sent with POST`)
     }
-    if (path === MONITOR_PATH && method === 'GET') {
+    if ([MONITOR_PATH, VERDICTS_PATH].includes(path) && method === 'GET') {
       this.#streams.add(response)
       response.once('close', () => this.#streams.delete(response))
-      return streamEvents(response, this.#sources)
+      return streamEvents(response, this.#sources, { verdicts: path === VERDICTS_PATH })
     }
     const value = await findPage(method, path)(this.#sources)
     send(response, 200, value)

@@ -46,7 +46,13 @@ export interface ApiSources {
   readonly handleCni: (headers: IncomingHttpHeaders, body: string) => Promise<CniAnswer>
   /** Called once per answered CNI request; code 0 is success. */
   readonly observeCni: (verb: string, code: number, durationMs: number) => void
-  /** Calls back for every drop event until the returned function is called. */
-  readonly subscribeEvents: (listener: (event: DatapathEvent) => void) => () => void
+  /**
+   * Calls back for every drop, and with `verdicts` for every decision of policy, until the returned
+   * function is called; verdicts that somebody else asked for come too.
+   */
+  readonly subscribeEvents: (
+    listener: (event: DatapathEvent) => void,
+    options?: { readonly verdicts?: boolean },
+  ) => () => void
   readonly log: Logger
 }

@@ -4,6 +4,7 @@ import { protocolName } from '../net/protocol.ts'
 import type { FlowRecord } from '../tables/actual.ts'
 import { openKernel } from './kernel.ts'
 import { formatAge, printJson, printTable } from './output.ts'
+import { readRuleNames } from './policy-rules.ts'
 import { addTargetOptions, type TargetOptions } from './target.ts'
 import {
   addTupleFilters,
@@ -35,7 +36,7 @@ export function flowCommand(): Command {
       const records = inspect.listFlows(inspected).filter(({ tuple, out }) => matches(tuple, out))
       const limit = options.limit ?? (options.json ? records.length : SHOWN)
       if (options.json) printJson(records.slice(0, limit))
-      else printFlows(records, limit)
+      else printFlows(records, limit, await readRules(options, records))
     })
   addTargetOptions(addTupleFilters(list))
   return command
@@ -47,15 +48,35 @@ function parseCount(text: string): number {
   return count
 }
 
-function printFlows(records: readonly FlowRecord[], limit: number): void {
+/** What rules are called; empty while the agent is away, then their numbers have to do. */
+async function readRules(
+  options: TargetOptions,
+  records: readonly FlowRecord[],
+): Promise<ReadonlyMap<number, string>> {
+  if (!records.some(({ egressRule, ingressRule }) => egressRule + ingressRule > 0)) return new Map()
+  try {
+    return await readRuleNames(options)
+  } catch {
+    return new Map()
+  }
+}
+
+function printFlows(
+  records: readonly FlowRecord[],
+  limit: number,
+  rules: ReadonlyMap<number, string>,
+): void {
   printTable(
-    ['STATE', 'DIRECTION', 'PROTOCOL', 'FROM', 'TO', 'LEAVES AS', 'NEXT', 'PACKETS', 'IDLE'],
+    [
+      ...['STATE', 'DIRECTION', 'PROTOCOL', 'FROM', 'TO', 'LEAVES AS', 'NEXT', 'PACKETS', 'IDLE'],
+      'RULES',
+    ],
     records.slice(0, limit).map((record) => {
       const { state, direction, tuple, packets, idleSeconds, stale } = record
       return [
         ...[stale ? `${state}, stale` : state, direction, protocolName(tuple.protocol)],
         ...[formatSource(tuple), formatDestination(tuple), describeOut(record)],
-        ...[describeNext(record), packets, formatAge(idleSeconds)],
+        ...[describeNext(record), packets, formatAge(idleSeconds), describeRules(record, rules)],
       ]
     }),
   )
@@ -74,4 +95,14 @@ function describeOut({ tuple, out }: FlowRecord): string {
 function describeNext({ next, node, toIfindex }: FlowRecord): string {
   if (next === 'stack' || next === 'host') return next
   return node === undefined || next === 'endpoint' ? `${next} ${toIfindex}` : `${next} ${node}`
+}
+
+/** What let it be, on either side; '-': nothing isolates them. */
+function describeRules(
+  { egressRule, ingressRule }: FlowRecord,
+  rules: ReadonlyMap<number, string>,
+): string {
+  const name = (id: number): string => rules.get(id) ?? `rule ${id}`
+  const ids = [egressRule, ingressRule].filter((id) => id > 0)
+  return ids.map(name).join('; ') || '-'
 }

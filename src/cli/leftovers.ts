@@ -49,7 +49,7 @@ export function ownFiles({ stateDir, runDir }: Places): string[] {
 export function findLeftovers(library: Library, places: Places): string[] {
   using netlink = Netlink.open(library)
   const ours = [HOST_DEVICE, HOST_PEER, OVERLAY_DEVICE]
-  const { links, maps } = pinsUnder(places.bpfRoot)
+  const { links, maps, programs } = pinsUnder(places.bpfRoot)
   const devices = listLinks(netlink)
   return [
     ...devices
@@ -58,7 +58,9 @@ export function findLeftovers(library: Library, places: Places): string[] {
     ...listRoutes(netlink, { table: MAIN_TABLE })
       .filter(({ protocol }) => protocol === ROUTE_PROTOCOL)
       .map(({ prefix }) => `route ${prefix}`),
-    ...[links, maps].flatMap((pins) => pins.names().map((name) => `pin ${pins.path(name)}`)),
+    ...[links, maps, programs].flatMap((pins) =>
+      pins.names().map((name) => `pin ${pins.path(name)}`),
+    ),
     ...devices.flatMap(({ name, ifindex }) =>
       (['ingress', 'egress'] as const).flatMap((direction) =>
         namesOf(library, attachedPrograms(library, { ifindex, direction })).map(

@@ -1,8 +1,11 @@
 // `weir policy`: who may talk to whom, and why.
 import type { Command } from 'commander'
+import { addExplainCommand } from './policy-explain.ts'
 import { POLICY_VIEWS } from './policy-list.ts'
 import { viewCommand } from './views.ts'
 
 export function policyCommand(): Command {
-  return viewCommand(POLICY_VIEWS)
+  const command = viewCommand(POLICY_VIEWS)
+  addExplainCommand(command)
+  return command
 }

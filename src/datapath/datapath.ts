@@ -15,7 +15,7 @@ import { findProblems } from './check-endpoint.ts'
 import { destinationOperations, writeLocalDestinations } from './destinations.ts'
 import { Endpoints, readEndpoints } from './endpoints.ts'
 import { KernelMap } from './entry-map.ts'
-import { bumpEpoch } from './epoch.ts'
+import { bumpEpoch, writeWord } from './epoch.ts'
 import { Events } from './events.ts'
 import { FlowCollector, purgeFlows } from './flow-gc.ts'
 import { ensureGateway, type GatewayDevices, type Gateways, gatewaysOf } from './gateway.ts'
@@ -26,6 +26,7 @@ import { exclusionOperations, type PortRange, writeUplinks } from './masquerade.
 import { hostRoute, nodeRouteOperations, type RouteContext, readNodeRoutes } from './node-routes.ts'
 import { pinsUnder, requireBpffs } from './pins.ts'
 import type { Policy, PolicyTables } from './policy.ts'
+import { EXPLAIN_PROGRAM } from './policy-explain.ts'
 import { openPolicy } from './policy-open.ts'
 import { Services } from './services.ts'
 import { nodeAddressOf, type Uplink } from './uplinks.ts'
@@ -103,6 +104,9 @@ export class Datapath {
     const datapath = new Datapath(options, { netlink, object, gateways, devices })
     datapath.#restore(options.node)
     pins.links.create()
+    pins.programs.create()
+    pins.programs.remove(EXPLAIN_PROGRAM)
+    object.program(EXPLAIN_PROGRAM).pin(pins.programs.path(EXPLAIN_PROGRAM))
     const attaching = {
       library: options.library,
       pins: pins.links,
@@ -194,6 +198,11 @@ export class Datapath {
   /** As of the collector's last run; undefined before the first. */
   get flowCounts(): FlowCounts | undefined {
     return this.#collector.counts
+  }
+
+  /** Allowed connections are reported only while somebody wants to know. */
+  reportVerdicts(wanted: boolean): void {
+    writeWord(this.#object.map('.data.epoch'), 'policyReports', wanted ? 1 : 0)
   }
 
   /** Calls back for every drop until the answered function is called. */

@@ -1,9 +1,9 @@
-// Drop events as the programs report them, decoded, to whoever listens. Nobody listening is the
-// usual case: then batches are thrown away undecoded.
+// Drops and decisions of policy as the programs report them, decoded, to whoever listens. Nobody
+// listening is the usual case: then batches are thrown away undecoded.
 import type { Library } from '../libbpf/library.ts'
 import type { BpfMap } from '../libbpf/map.ts'
 import { RingBuffer } from '../libbpf/ring-buffer.ts'
-import type { DatapathEvent } from '../tables/actual.ts'
+import type { DatapathEvent, PolicyDecision } from '../tables/actual.ts'
 import { directionName, reasonName } from './inspect.ts'
 import * as layout from './layout.gen.ts'
 
@@ -38,8 +38,9 @@ export class Events {
 
 export function decodeEvent(record: Uint8Array): DatapathEvent {
   const event = layout.event.fromBytes(record)
+  const policy = policyOf(event)
   return {
-    kind: 'drop',
+    kind: event.reason === layout.DropReason.NONE ? 'verdict' : 'drop',
     timeNs: event.timestamp,
     reason: reasonName(event.reason),
     program: directionName(event.direction),
@@ -47,5 +48,20 @@ export function decodeEvent(record: Uint8Array): DatapathEvent {
     ...(event.endpointId === 0 ? {} : { endpointId: event.endpointId }),
     lengthBytes: event.length,
     tuple: event.tuple,
+    ...(policy ? { policy } : {}),
   }
+}
+
+function policyOf({
+  reason,
+  ruleId,
+  identity,
+  verdict,
+  policyDirection,
+}: layout.Event): PolicyDecision | undefined {
+  const { NONE, POLICY_EGRESS, POLICY_INGRESS } = layout.DropReason
+  if (reason !== NONE && reason !== POLICY_EGRESS && reason !== POLICY_INGRESS) return undefined
+  const direction = policyDirection === layout.PolicyDirection.INGRESS ? 'ingress' : 'egress'
+  const name = layout.policyVerdictNames.get(verdict)?.toLowerCase()
+  return { direction, verdict: name as PolicyDecision['verdict'], ruleId, identity }
 }

@@ -64,6 +64,8 @@ function toFlowRecord(
     fromIfindex: flow.fromIfindex,
     toIfindex: flow.toIfindex,
     serviceId: flow.serviceId,
+    egressRule: flow.egressRule,
+    ingressRule: flow.ingressRule,
     flags,
     // The programs' coarse clock and hrtime are both CLOCK_MONOTONIC.
     idleSeconds: Math.max(0, process.hrtime()[0] - flow.lastSeen),
@@ -117,7 +119,7 @@ const METRIC_SHIFT = 6
 export function countPackets(inspected: Inspected): PacketCount[] {
   const counts = new Map<string, { packets: bigint; bytes: bigint }>()
   for (const { direction, slot, packets, bytes } of readMetrics(inspected)) {
-    if (slot === layout.MetricSlot.EVENTS_LOST) continue
+    if (slot >= layout.MetricSlot.AUDITED) continue
     const reason = slot >= layout.MetricSlot.FORWARDED ? 'none' : reasonName(slot)
     const key = `${reason} ${direction}`
     const sum = counts.get(key) ?? { packets: 0n, bytes: 0n }
@@ -127,6 +129,17 @@ export function countPackets(inspected: Inspected): PacketCount[] {
     const [reason = '', direction = ''] = key.split(' ')
     return { reason, direction, packets, bytes }
   })
+}
+
+/** Connections that policy would have denied, had their namespace not only been watched. */
+export function countAudited(inspected: Inspected): { egress: bigint; ingress: bigint } {
+  const rows = readMetrics(inspected)
+  const { EGRESS, INGRESS } = layout.PolicyDirection
+  const total = (direction: number): bigint =>
+    rows
+      .filter(({ slot }) => slot === layout.MetricSlot.AUDITED + direction)
+      .reduce((sum, { packets }) => sum + packets, 0n)
+  return { egress: total(EGRESS), ingress: total(INGRESS) }
 }
 
 /** Drops whose event did not fit into the ring buffer, since the maps were made. */
@@ -232,7 +245,11 @@ function perCpu<T>(codec: Codec<T>, bytes: Uint8Array): T[] {
   return Array.from({ length: count }, (_, cpu) => codec.decode(view, cpu * stride))
 }
 
-function withMap<T>({ library, bpfRoot }: Inspected, name: string, read: (map: BpfMap) => T): T {
+export function withMap<T>(
+  { library, bpfRoot }: Inspected,
+  name: string,
+  read: (map: BpfMap) => T,
+): T {
   const { maps } = pinsUnder(bpfRoot)
   if (!maps.has(name)) {
     throw new Error(`Cannot open map ${name}: nothing is pinned at ${maps.path(name)}`)

@@ -42,13 +42,16 @@ export class PinDirectory {
 export interface Pins {
   readonly maps: PinDirectory
   readonly links: PinDirectory
+  /** Programs without a hook, which the CLI runs. */
+  readonly programs: PinDirectory
 }
 
-/** The two directories below a bpf root; makes nothing. */
+/** The directories below a bpf root; makes nothing. */
 export function pinsUnder(bpfRoot: string): Pins {
   return {
     maps: new PinDirectory(join(bpfRoot, 'maps')),
     links: new PinDirectory(join(bpfRoot, 'links')),
+    programs: new PinDirectory(join(bpfRoot, 'programs')),
   }
 }
 

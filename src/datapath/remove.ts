@@ -18,14 +18,15 @@ export interface Removed {
 
 /** Roots before leaves: the ways in, then devices, then what programs read. May be repeated. */
 export function removeAll({ library, bpfRoot }: { library: Library; bpfRoot: string }): Removed {
-  const { links: hooks, maps } = pinsUnder(bpfRoot)
-  const pins = hooks.names().length + maps.names().length
+  const { links: hooks, maps, programs } = pinsUnder(bpfRoot)
+  const pins = hooks.names().length + maps.names().length + programs.names().length
   using netlink = Netlink.open(library)
   const routes = listRoutes(netlink, { table: MAIN_TABLE }).filter(
     ({ protocol }) => protocol === ROUTE_PROTOCOL,
   )
   netlink.transact(routes.map(({ prefix, ifindex }) => forgetRequest(prefix, ifindex)))
   hooks.removeAll()
+  programs.removeAll()
   const devices = listLinks(netlink).filter(
     // The peer goes with weir_host.
     ({ name }) => [HOST_DEVICE, OVERLAY_DEVICE].includes(name) || POD_VETH.test(name),

@@ -94,6 +94,11 @@ function kernelInstruments(registry: Registry) {
     forwardedBytes: counter('forwarded_bytes_total', 'Bytes passed on, by direction.', [
       'direction',
     ]),
+    audited: counter(
+      'policy_audited_total',
+      'Connections that policy would have denied in namespaces that are only watched.',
+      ['direction'],
+    ),
     eventsLost: counter('events_lost_total', 'Events that the ring buffer had no room for.', []),
     flows: gauge(
       'flows',

@@ -67,6 +67,8 @@ export interface MetricReadings {
   readonly flows: Reading<FlowTotals | undefined>
   /** Events that the ring buffer had no room for, since it was made. */
   readonly eventsLost: Reading<number | bigint>
+  /** Connections that policy would have denied in namespaces that are only watched. */
+  readonly audited: Reading<Readonly<Record<'egress' | 'ingress', number | bigint>>>
   readonly source: Reading<SourceState>
   /** Services with a frontend that the kernel does not have as wanted: "namespace/name". */
   readonly unserved: Reading<readonly string[]>

@@ -34,6 +34,7 @@ export async function takeReadings(readings: MetricReadings, to: Instruments): P
     take('packets', readings.packets, showPackets),
     take<FlowTotals | undefined>('flows', readings.flows, showFlows),
     take('events', readings.eventsLost, showEvents),
+    take('audited', readings.audited, showAudited),
     take('source', readings.source, showSource),
     take('services', readings.unserved, showUnserved),
   ])
@@ -99,6 +100,14 @@ function showFlows(to: Instruments, totals: FlowTotals | undefined): void {
 function showEvents({ eventsLost }: Instruments, total: number | bigint = 0): void {
   eventsLost.reset()
   eventsLost.inc(Number(total))
+}
+
+function showAudited(
+  { audited }: Instruments,
+  totals: Readonly<Record<string, number | bigint>> = {},
+): void {
+  audited.reset()
+  for (const [direction, total] of Object.entries(totals)) audited.inc({ direction }, Number(total))
 }
 
 function showSource(to: Instruments, state: SourceState | undefined): void {

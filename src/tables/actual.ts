@@ -86,6 +86,9 @@ export interface FlowRecord {
   readonly fromIfindex: number
   readonly toIfindex: number
   readonly serviceId: number
+  /** Rules that let it be, of table policyRules; 0: nothing isolates that side. */
+  readonly egressRule: number
+  readonly ingressRule: number
   /** Names of enum flow_flags that are set, without their prefix, lower case. */
   readonly flags: readonly string[]
   /** Seconds since the last packet that was noted. */
@@ -130,9 +133,51 @@ export interface ActualProgram {
   readonly timeNs: bigint
 }
 
+/** What policy said of a connection, on one side of it. */
+export interface PolicyDecision {
+  readonly direction: 'ingress' | 'egress'
+  /** audit: would be denied, but its namespace is only watched. open: nothing isolates the pod. */
+  readonly verdict: 'allow' | 'deny' | 'audit' | 'open'
+  /** Of table policyRules; 0: no rule. */
+  readonly ruleId: number
+  /** Whom the other side was taken for. */
+  readonly identity: number
+}
+
+/** The entry of a set that decided; `portBits` of `port` count. */
+export interface ActualPolicyEntry {
+  readonly identity: number
+  /** IANA number; 0: all. */
+  readonly protocol: number
+  readonly port: number
+  readonly portBits: number
+}
+
+/** What one end's policies say of a connection. */
+export interface ActualPolicyAnswer {
+  /** not_asked: no pod of this node, or the node to its own pod, or a pod to itself. */
+  readonly verdict: PolicyDecision['verdict'] | 'not_asked'
+  /** Number of the set in map `policy`; 0: none, 0xffffffff: closed. */
+  readonly policyId: number
+  readonly identity: number
+  readonly ruleId: number
+  readonly entry?: ActualPolicyEntry
+}
+
+export interface ActualPolicyExplanation {
+  readonly source: Address
+  readonly destination: Address
+  readonly protocol: number
+  readonly port: number
+  readonly egress: ActualPolicyAnswer
+  readonly ingress: ActualPolicyAnswer
+  readonly allowed: boolean
+}
+
 /** What a program reported through the ring buffer. */
 export interface DatapathEvent {
-  readonly kind: 'drop'
+  /** verdict: a decision of policy that let the packet go on. */
+  readonly kind: 'drop' | 'verdict'
   /** Nanoseconds since boot. */
   readonly timeNs: bigint
   /** Name of enum drop_reason in lower case without its prefix: "no_endpoint". */
@@ -143,8 +188,11 @@ export interface DatapathEvent {
   readonly ifindex: number
   /** The pod of this node that it concerns, by endpoint id; absent: none. */
   readonly endpointId?: number
+  /** 0: not known where it was decided. */
   readonly lengthBytes: number
   readonly tuple: FlowTuple
+  /** Of verdicts, and of drops by policy. */
+  readonly policy?: PolicyDecision
 }
 
 /** Packets and bytes counted by the programs under one reason ("none" is forwarded). */

@@ -2,12 +2,17 @@
 // counted by where it went.
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { decodeEvent } from '../../src/datapath/events.ts'
 import * as layout from '../../src/datapath/layout.gen.ts'
 import { openLibrary } from '../../src/libbpf/library.ts'
 import { RingBuffer } from '../../src/libbpf/ring-buffer.ts'
+import type { Address } from '../../src/net/address.ts'
+import { IDENTITY } from '../../src/tables/policy.ts'
 import { handshake, sent, tuple } from '../support/connection.ts'
 import { frame, tcp, udp, WAY } from '../support/frames.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
+import { enforce, entry } from '../support/policy-rows.ts'
+import { ID, wishOf } from '../support/policy-steps.ts'
 import { createDevices, IFINDEX, SIDES } from '../support/topology.ts'
 import { World } from '../support/world.ts'
 
@@ -62,6 +67,47 @@ for (const s of SIDES) {
     assert.deepEqual(second?.tuple, tuple(s.podA, 5, s.podB, 6, 17))
     assert.equal(second?.endpointId, 1)
     assert.equal(second?.direction, layout.Direction.FROM_UPLINK)
+  })
+
+  test(`decisions of policy are reported with their rule (IPv${s.family})`, async () => {
+    world.reset()
+    const audit = { ingress: [], audit: true }
+    const egress = [entry(ID.b, { ruleId: 7 })]
+    enforce(world, wishOf(s, { [s.podA]: { egress }, [s.podB]: audit }))
+    const run = (to: Address, port: number): void => {
+      const { program, frame: packet, on } = sent(s, 'podA', to, udp(1000, port))
+      world.run(program, packet, on)
+    }
+    const told = (): (string | number)[][] =>
+      events
+        .map(layout.event.toBytes)
+        .map(decodeEvent)
+        .map(({ kind, reason, policy }) => {
+          const { direction = '', verdict = '', ruleId = -1, identity = 0 } = policy ?? {}
+          return [kind, reason, direction, verdict, ruleId, identity]
+        })
+    const audited = ['verdict', 'none', 'ingress', 'audit', 0, ID.a]
+    events.length = 0
+    run(s.podB, 1)
+    await eventCount(1)
+    assert.deepEqual(told(), [audited], 'allowed is no news unless somebody watches')
+    events.length = 0
+    world.setWord('policyReports', 1)
+    run(s.podB, 2)
+    run(s.world, 3)
+    await eventCount(3)
+    world.setWord('policyReports', 0)
+    assert.deepEqual(told(), [
+      ['verdict', 'none', 'egress', 'allow', 7, ID.b],
+      audited,
+      ['drop', 'policy_egress', 'egress', 'deny', 0, IDENTITY.world],
+    ])
+    const { AUDITED } = layout.MetricSlot
+    const counted = world.counters().filter(({ slot }) => slot === AUDITED + 1)
+    assert.deepEqual(
+      counted.map(({ packets }) => packets),
+      [2],
+    )
   })
 
   test(`drops and forwarded packets are counted by place (IPv${s.family})`, async () => {

@@ -82,7 +82,12 @@ export class World {
   }
 
   set epoch(value: number) {
-    const { section, offset } = layout.globals.epoch
+    this.setWord('epoch', value)
+  }
+
+  /** One of the variables that agent and programs share. */
+  setWord(word: 'epoch' | 'policyReports', value: number): void {
+    const { section, offset } = layout.globals[word]
     const map = this.map(section)
     const key = new Uint8Array(4)
     const bytes = map.lookup(key) ?? new Uint8Array(map.valueSize)

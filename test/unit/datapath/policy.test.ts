@@ -14,7 +14,7 @@ import {
   type PolicyEntry,
   type PolicySet,
 } from '../../../src/tables/policy.ts'
-import { askMaps, askRows, type Connection } from '../../support/policy-model.ts'
+import { askMaps, askRows, type Connection } from '../../support/policy-answers.ts'
 import { type Built, build, reconcile } from '../../support/policy-scene.ts'
 import { below, fuzzSeed, pick, randomFrom } from '../../support/random.ts'
 

@@ -14,6 +14,7 @@ function readings(changes: Partial<MetricReadings> = {}): MetricReadings {
     flows: () => undefined,
     unserved: () => [],
     eventsLost: () => 0,
+    audited: () => ({ egress: 0, ingress: 0 }),
     source: () => ({ kind: 'manifests', initialized: true, ageMs: 1500, errors: [] }),
     ...changes,
   }
@@ -60,6 +61,7 @@ test('kernel totals are shown as they stand, drops apart from what was forwarded
         { reason: 'no_route', direction: 'from_pod', packets: 2n, bytes: 20n },
       ],
       eventsLost: () => 3n,
+      audited: () => ({ egress: 0n, ingress: 2n }),
       flows: () => ({ established: 4, closing: 1, embryos: 2, expired: 9 }),
     }),
   )
