@@ -74,7 +74,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   const reconcilers = createReconcilers(tables, node, { metrics, duties, log })
   const cni = createCni(config, { tables, node, reconcilers, log: roomLogger(log, 'cni') })
   const notReady = () => (node.problem === undefined ? [] : [`Cannot take pods: ${node.problem}`])
-  const problems = () => [...notReady(), ...duties.problems()]
+  const problems = () => [...notReady(), ...node.conflicts(), ...duties.problems()]
 
   await source.start()
   cni.start()

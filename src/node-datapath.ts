@@ -2,7 +2,7 @@
 // again (a swap, not a gap) when its addresses, podCIDRs or uplinks change underneath.
 import type { Config } from './config.ts'
 import { deriveMtu, type Mtu } from './control/mtu.ts'
-import { wire } from './control/wire.ts'
+import { type Conflict, wire } from './control/wire.ts'
 import { Datapath } from './datapath/datapath.ts'
 import { detectUplinks, nodeAddressOf, type Uplink } from './datapath/uplinks.ts'
 import type { XdpState } from './datapath/xdp.ts'
@@ -38,6 +38,7 @@ export class NodeDatapath {
   #problem: string | undefined = 'the agent has just started'
   #isOpening = false
   #stopDerivations: (() => void) | undefined
+  readonly #conflicts = new Map<string, Conflict>()
   #unsubscribe: (() => void) | undefined
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
@@ -62,6 +63,13 @@ export class NodeDatapath {
   /** Why a pod need not wait for the datapath; undefined also while it is being opened. */
   get refusal(): string | undefined {
     return this.#isOpening ? undefined : this.#problem
+  }
+
+  /** Who asks for what another has, one sentence each. */
+  conflicts(): string[] {
+    return [...this.#conflicts.values()].map(({ table, key, owner, loser }) => {
+      return `Cannot give ${loser} ${key} of ${table}: ${owner} has it`
+    })
   }
 
   /** Bytes of IP packet; 0 before the node is known. */
@@ -238,10 +246,21 @@ export class NodeDatapath {
     const settings = { nodeName, routing, onLinkPrefixes, services: config }
     // The new ones take over the rows of those before, and what they do not derive goes.
     this.#stopDerivations?.()
-    this.#stopDerivations = wire(tables, settings, (conflict) => {
-      log.warn({ ...conflict }, 'Two objects ask for the same thing, the first by name has it')
-    })
+    this.#conflicts.clear()
+    this.#stopDerivations = wire(
+      tables,
+      settings,
+      (conflict) => {
+        log.warn({ ...conflict }, 'Two objects ask for the same thing, one has it')
+        this.#conflicts.set(conflictName(conflict), conflict)
+      },
+      (resolved) => this.#conflicts.delete(conflictName(resolved)),
+    )
   }
+}
+
+function conflictName({ table, key, loser }: Omit<Conflict, 'owner'>): string {
+  return `${table} ${key} ${loser}`
 }
 
 /** "native on eth0", "off on eth0: another XDP program is attached (EBUSY)". */

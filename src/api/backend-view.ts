@@ -1,6 +1,7 @@
 // The endpoints behind a frontend: state, place, and whether they are used for clients inside and
 // outside.
 import { addressFamily, formatAddressPort } from '../net/address.ts'
+import type { ActualBackend } from '../tables/actual.ts'
 import type { Backend, Frontend } from '../tables/desired.ts'
 import type { EndpointSlice, SliceEndpoint } from '../tables/intent.ts'
 
@@ -22,14 +23,9 @@ export interface BackendView {
   readonly hits?: bigint
 }
 
-/** A backend as map `backends` has it. */
-export interface HeldBackend extends Backend {
-  readonly hits?: bigint
-}
-
 interface Place {
   readonly nodeName: string
-  readonly held: readonly HeldBackend[]
+  readonly held: readonly ActualBackend[]
 }
 
 /** Sorted by backend. A HostPort's only one is its pod, which no slice tells of. */
@@ -85,14 +81,12 @@ function* endpointsOf(
   }
 }
 
-/** In a set that both share a backend is there once: its hits are not to be added. */
-function hitsOf(held: readonly HeldBackend[]): Map<string, bigint> {
+/** A backend in both sets is there twice, and each counts its own connections. */
+function hitsOf(held: readonly ActualBackend[]): Map<string, bigint> {
   const hits = new Map<string, bigint>()
   for (const backend of held) {
-    if (backend.hits === undefined) continue
     const name = show(backend)
-    const before = hits.get(name)
-    hits.set(name, before === undefined || backend.hits > before ? backend.hits : before)
+    hits.set(name, (hits.get(name) ?? 0n) + backend.hits)
   }
   return hits
 }

@@ -7,7 +7,7 @@ import type { Backend, Frontend, FrontendKind, WhenEmpty } from '../tables/desir
 import type { Service } from '../tables/intent.ts'
 import type { Balancing, Forwarding } from '../tables/services.ts'
 import { frontendKey, type Tables } from '../tables/tables.ts'
-import { type BackendView, backendViews, type HeldBackend } from './backend-view.ts'
+import { type BackendView, backendViews } from './backend-view.ts'
 import { type DriftColumns, driftOf, type RowStatus } from './drift.ts'
 import { statusColumns } from './row-status.ts'
 
@@ -47,19 +47,13 @@ export type ServiceRows = Pick<Tables, 'services' | 'endpointSlices'> & {
   readonly frontends: Pick<Tables['frontends'], 'entries'>
 }
 
-/** As the maps are read; without a set for outside it is the one for inside. */
-type Held = ActualFrontend & {
-  readonly backends: readonly HeldBackend[]
-  readonly externalBackends?: readonly HeldBackend[]
-}
-
 /** Joins by frontend key. Pure. `nodeName` is the node that answers. */
 export function serviceViews(
   tables: ServiceRows,
   actual: readonly ActualFrontend[],
   nodeName: string,
 ): ServiceView[] {
-  const byKey = new Map(actual.map((row) => [frontendKey(row), row as Held]))
+  const byKey = new Map(actual.map((row) => [frontendKey(row), row]))
   const views: ServiceView[] = []
   for (const entry of tables.frontends.entries()) {
     views.push(wantedView(tables, entry, byKey.get(entry.key), nodeName))
@@ -72,20 +66,21 @@ export function serviceViews(
 function wantedView(
   tables: ServiceRows,
   { key, row, status }: Entry<Frontend>,
-  actual: Held | undefined,
+  actual: ActualFrontend | undefined,
   nodeName: string,
 ): ServiceView {
-  const heldOutside = actual?.externalBackends ?? actual?.backends ?? []
   const [desired, desiredOutside] = [row.backends.map(show), row.externalBackends.map(show)]
-  const [found, foundOutside] = [actual?.backends.map(show) ?? [], heldOutside.map(show)]
+  const found = actual?.backends.map(show) ?? []
+  const foundOutside = actual?.externalBackends.map(show) ?? []
   const differences = actual
     ? [
         ...backendDifferences(desired, found, `set ${actual.setId}`),
-        ...(actual.externalBackends ? outsideDifferences(desiredOutside, foundOutside) : []),
+        ...backendDifferences(desiredOutside, foundOutside, `set ${actual.externalSetId}`),
         ...emptySlots(actual),
       ]
     : [`${key} is not in map services`]
-  const held = [...(actual?.backends ?? []), ...(actual?.externalBackends ?? [])]
+  const isOneSet = actual?.externalSetId === actual?.setId
+  const held = [...(actual?.backends ?? []), ...(isOneSet ? [] : (actual?.externalBackends ?? []))]
   return {
     frontend: key,
     service: row.service,
@@ -117,7 +112,7 @@ function rulesOf(row: Frontend, service: Service | undefined): FrontendRules {
   }
 }
 
-function extraView(key: string, row: Held): ServiceView {
+function extraView(key: string, row: ActualFrontend): ServiceView {
   const actual = row.backends.map(show)
   return {
     frontend: key,
@@ -127,7 +122,7 @@ function extraView(key: string, row: Held): ServiceView {
     desired: [],
     actual,
     desiredOutside: [],
-    actualOutside: row.externalBackends?.map(show) ?? actual,
+    actualOutside: row.externalBackends.map(show),
     backends: [],
     drift: 'extra',
     differences: [`${key} is in map services and no Service asked for it`],
@@ -146,10 +141,6 @@ function backendDifferences(
     ...absent.map((backend) => `backend ${backend} is not in ${set}`),
     ...surplus.map((backend) => `backend ${backend} is in ${set} and not wanted`),
   ]
-}
-
-function outsideDifferences(wanted: readonly string[], found: readonly string[]): string[] {
-  return backendDifferences(wanted, found, 'the set for outside')
 }
 
 function emptySlots({ missingBackends, setId }: ActualFrontend): string[] {

@@ -1,5 +1,5 @@
 // Sets up every derivation: the one list of what is computed from what.
-import { derive } from '../state/derive.ts'
+import { type Derivation, derive } from '../state/derive.ts'
 import type { Tables } from '../tables/tables.ts'
 import { destinationsDerivation } from './destinations.ts'
 import { frontendsDerivation } from './frontends.ts'
@@ -32,19 +32,24 @@ export function wirePolicy(
   return () => compiler.stop()
 }
 
+type Reports = Required<Pick<Derivation<object>, 'onConflict' | 'onResolved'>>
+
 /** Starts all other derivations; returns the way to stop them. */
 export function wire(
   tables: Tables,
   settings: ControlSettings,
   onConflict: (conflict: Conflict) => void = () => {},
+  onResolved: (resolved: Omit<Conflict, 'owner'>) => void = () => {},
 ): () => void {
-  const reportFor = (table: string) => (conflict: Omit<Conflict, 'table'>) =>
-    onConflict({ table, ...conflict })
+  const reportsFor = (table: string): Reports => ({
+    onConflict: (conflict) => onConflict({ table, ...conflict }),
+    onResolved: (resolved) => onResolved({ table, ...resolved }),
+  })
   const stops = [
-    derive({ ...frontendsDerivation(tables, settings), onConflict: reportFor('frontends') }),
-    derive({ ...healthChecksDerivation(tables, settings), onConflict: reportFor('healthChecks') }),
-    derive({ ...destinationsDerivation(tables, settings), onConflict: reportFor('destinations') }),
-    derive({ ...nodeRoutesDerivation(tables, settings), onConflict: reportFor('nodeRoutes') }),
+    derive({ ...frontendsDerivation(tables, settings), ...reportsFor('frontends') }),
+    derive({ ...healthChecksDerivation(tables, settings), ...reportsFor('healthChecks') }),
+    derive({ ...destinationsDerivation(tables, settings), ...reportsFor('destinations') }),
+    derive({ ...nodeRoutesDerivation(tables, settings), ...reportsFor('nodeRoutes') }),
   ]
   return () => {
     for (const stop of stops) stop()

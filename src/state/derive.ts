@@ -31,6 +31,8 @@ export interface Derivation<Out extends object> {
    * Called when a key that `owner` holds is claimed by `loser` too, once as long as both claim it.
    */
   readonly onConflict?: (conflict: { key: string; owner: string; loser: string }) => void
+  /** Called when `loser` no longer waits for the key: it has it, or wants it no more. */
+  readonly onResolved?: (resolved: { key: string; loser: string }) => void
 }
 
 /** Keys as they are kept: most groups have one, and a set of one costs 200 bytes. */
@@ -119,7 +121,7 @@ function precedes(a: Owner, b: Owner): boolean {
  * on who came first; the others wait for it.
  */
 function groupRunner<Out extends object>(
-  { compute, output, rankOf = () => 0, onConflict }: Derivation<Out>,
+  { compute, output, rankOf = () => 0, onConflict, onResolved }: Derivation<Out>,
   dirty: Set<string>,
 ): { runGroup: (group: string) => void; isOwned: (key: string) => boolean } {
   const claims = new Map<string, Keys>()
@@ -134,7 +136,9 @@ function groupRunner<Out extends object>(
 
   const noLonger = (key: string, loser: string): void => {
     const waiting = losers.get(key)
-    if (waiting?.delete(loser) && waiting.size === 0) losers.delete(key)
+    if (!waiting?.delete(loser)) return
+    if (waiting.size === 0) losers.delete(key)
+    onResolved?.({ key, loser })
   }
 
   const wakeLosers = (key: string): void => {

@@ -67,6 +67,8 @@ function held({ services, backends, destinations }: ReturnType<typeof build>['ma
   const frontends = readFrontends(services, backends).map((frontend) => ({
     key: frontendKey(frontend),
     backends: frontend.backends,
+    outside: frontend.externalBackends,
+    affinitySeconds: frontend.affinitySeconds,
     missing: frontend.missingBackends,
   }))
   return {

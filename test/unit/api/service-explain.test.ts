@@ -48,8 +48,9 @@ function build(service: Partial<Service>, endpoints: readonly SliceEndpoint[]) {
     const backends = frontend.backends.map((backend) => ({ ...backend, hits: 7n }))
     const externalBackends = frontend.externalBackends.map((each) => ({ ...each, hits: 7n }))
     const { address, port, protocol, affinitySeconds } = frontend
-    const sets = { backends, externalBackends, setId: 1, externalSetId: 2 }
-    return { address, port, protocol, affinitySeconds, ...sets, id: 1, missingBackends: 0 } as never
+    const externalSetId = frontend.backends === frontend.externalBackends ? 1 : 2
+    const sets = { backends, externalBackends, setId: 1, externalSetId }
+    return { address, port, protocol, affinitySeconds, ...sets, id: 1, missingBackends: 0 }
   })
   const sources = { tables, actual, nodeName: 'n1', socketServices: true }
   const ask = (question: string) => explainService(question, sources)
@@ -78,7 +79,7 @@ test('a view shows every endpoint, its place and state, and what it is used for'
   assert.deepEqual(
     view?.backends.map((each) => [each.backend, each.state, each.local, each.zone, each.hits]),
     [
-      ['10.0.1.1:8080', 'ready', true, '', 7n],
+      ['10.0.1.1:8080', 'ready', true, '', 14n],
       ['10.0.2.2:8080', 'ready', false, 'b', 7n],
       ['10.0.2.3:8080', 'not ready', false, '', undefined],
     ],
@@ -101,7 +102,7 @@ test('the set for outside has drift of its own', () => {
   const at = actual.findIndex(({ port }) => port === 30080)
   actual[at] = { ...actual[at], externalBackends: [] } as never
   const view = views().find(({ kind }) => kind === 'NodePort')
-  assert.deepEqual(view?.differences, ['backend 10.0.1.1:8080 is not in the set for outside'])
+  assert.deepEqual(view?.differences, ['backend 10.0.1.1:8080 is not in set 2'])
 })
 
 test('a pod of this node is translated at its socket and keeps its address', () => {

@@ -18,11 +18,18 @@ const SETTINGS = {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-function start(t: TestContext): { tables: Tables; conflicts: Conflict[] } {
+function start(t: TestContext) {
   const tables = createTables()
   const conflicts: Conflict[] = []
-  t.after(wire(tables, SETTINGS, (conflict) => conflicts.push(conflict)))
-  return { tables, conflicts }
+  const resolved: string[] = []
+  const stop = wire(
+    tables,
+    SETTINGS,
+    (conflict) => conflicts.push(conflict),
+    ({ table, key, loser }) => resolved.push(`${table} ${key} ${loser}`),
+  )
+  t.after(stop)
+  return { tables, conflicts, resolved }
 }
 
 function initialize({ nodes, services, endpointSlices, endpoints }: Tables): void {
@@ -125,7 +132,7 @@ test('a podCIDR or an address claimed twice is told, and the first by name has i
 })
 
 test('nobody takes the address of another Service by an external address', async (t) => {
-  const { tables, conflicts } = start(t)
+  const { tables, conflicts, resolved } = start(t)
   initialize(tables)
   const externalIps = [parseAddress('10.96.0.1')]
   tables.services.upsert({ ...service('a', '10.96.0.2'), externalIps })
@@ -137,9 +144,11 @@ test('nobody takes the address of another Service by an external address', async
   assert.deepEqual(conflicts, [
     { table: 'frontends', key: '10.96.0.1:80/TCP', owner: 'default/b', loser: 'default/a' },
   ])
+  assert.deepEqual(resolved, [])
   tables.services.delete('default/b')
   await turn()
   assert.equal(tables.frontends.get('10.96.0.1:80/TCP')?.service, 'default/a')
+  assert.deepEqual(resolved, ['frontends 10.96.0.1:80/TCP default/a'])
 })
 
 test('this node’s addresses and zone move ports and hints, other labels nothing', async (t) => {
