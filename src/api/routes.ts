@@ -38,7 +38,11 @@ const PAGES: Readonly<Record<string, Page>> = {
       tables.endpointPolicies.get(address),
     ),
   '/v1/services': async ({ tables, actual, facts }) =>
-    serviceViews(tables, await actual.frontends(), (await facts()).nodeName),
+    serviceViews(tables, await actual.frontends(), { nodeName: (await facts()).nodeName }),
+  '/v1/services/:name': async ({ tables, actual, facts }, wanted) => {
+    const { nodeName } = await facts()
+    return serviceViews(tables, await actual.frontends(), { nodeName, wanted })
+  },
   '/v1/service-explanations/:name': async ({ tables, actual, facts }, name) => {
     const { nodeName, socketServices } = await facts()
     const kernel = await actual.frontends()

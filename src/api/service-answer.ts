@@ -18,7 +18,9 @@ export function describeAnswer(
   const refused = describeSource(row, client)
   if (refused?.isRefused) return [['may ask', refused.text]]
   const isInside = client.kind !== 'outside' && client.kind !== 'other node'
-  const used = view.backends.filter((each) => (isInside ? each.usedInside : each.usedOutside))
+  const used = (view.backends ?? []).filter((each) =>
+    isInside ? each.usedInside : each.usedOutside,
+  )
   const lines: Line[] = [
     ...(refused ? [['may ask', refused.text] as const] : []),
     ['endpoints', used.map(describeBackend).join('\n') || describeEmpty(row, isInside)],
@@ -64,7 +66,7 @@ function describeEmpty(row: Frontend, isInside: boolean): string {
 
 function describeChoice(
   row: Frontend,
-  { backends, rules }: ServiceView,
+  { backends = [], rules }: ServiceView,
   isInside: boolean,
   used: readonly BackendView[],
 ): string {

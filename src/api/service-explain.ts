@@ -116,7 +116,7 @@ function viewOf(row: Frontend, { tables, actual, nodeName }: ExplainSources): Se
   const entry = tables.frontends.entry(key)
   const frontends = { entries: () => (entry ? [entry] : [])[Symbol.iterator]() }
   const held = actual.filter((each) => frontendKey(each) === key)
-  const [view] = serviceViews({ ...tables, frontends }, held, nodeName)
+  const [view] = serviceViews({ ...tables, frontends }, held, { nodeName, wanted: key })
   if (!view) throw new Error(`Cannot explain ${key}: its row is gone`)
   return view
 }

@@ -26,8 +26,8 @@ export interface ServiceView extends DriftColumns, Partial<RowStatus> {
   /** For clients outside; the same where they do not differ. */
   readonly desiredOutside: readonly string[]
   readonly actualOutside: readonly string[]
-  /** Every endpoint of the port, also those that are not used. */
-  readonly backends: readonly BackendView[]
+  /** Every endpoint of the port, also those that are not used; absent in the list of all. */
+  readonly backends?: readonly BackendView[]
   readonly rules?: FrontendRules
 }
 
@@ -47,27 +47,50 @@ export type ServiceRows = Pick<Tables, 'services' | 'endpointSlices'> & {
   readonly frontends: Pick<Tables['frontends'], 'entries'>
 }
 
-/** Joins by frontend key. Pure. `nodeName` is the node that answers. */
+export interface ViewOptions {
+  /** The node that answers. */
+  readonly nodeName: string
+  /**
+   * A Service as "namespace/name", an address, "address:port" or a whole frontend: its views alone,
+   * with all endpoints. A cluster's endpoints at once would be more than anybody reads.
+   */
+  readonly wanted?: string
+}
+
+/** Joins by frontend key. Pure. */
 export function serviceViews(
   tables: ServiceRows,
   actual: readonly ActualFrontend[],
-  nodeName: string,
+  options: ViewOptions,
 ): ServiceView[] {
+  const { wanted } = options
   const byKey = new Map(actual.map((row) => [frontendKey(row), row]))
   const views: ServiceView[] = []
   for (const entry of tables.frontends.entries()) {
-    views.push(wantedView(tables, entry, byKey.get(entry.key), nodeName))
+    if (!isWanted(entry.key, entry.row.service, wanted)) {
+      byKey.delete(entry.key)
+      continue
+    }
+    views.push(wantedView(tables, entry, byKey.get(entry.key), options))
     byKey.delete(entry.key)
   }
-  views.push(...[...byKey].map(([key, row]) => extraView(key, row)))
+  for (const [key, row] of byKey) if (isWanted(key, '', wanted)) views.push(extraView(key, row))
   return views.sort((a, b) => compare(a.service, b.service) || compare(a.frontend, b.frontend))
+}
+
+/** `frontend` is "10.96.0.10:53/UDP" or "[fd00::1]:53/UDP". */
+function isWanted(frontend: string, service: string, wanted: string | undefined): boolean {
+  if (wanted === undefined || wanted === service || wanted === frontend) return true
+  const addressPort = frontend.slice(0, frontend.lastIndexOf('/'))
+  const address = addressPort.slice(0, addressPort.lastIndexOf(':')).replace(/^\[|\]$/g, '')
+  return wanted === addressPort || wanted === address
 }
 
 function wantedView(
   tables: ServiceRows,
   { key, row, status }: Entry<Frontend>,
   actual: ActualFrontend | undefined,
-  nodeName: string,
+  { nodeName, wanted }: ViewOptions,
 ): ServiceView {
   const [desired, desiredOutside] = [row.backends.map(show), row.externalBackends.map(show)]
   const found = actual?.backends.map(show) ?? []
@@ -79,6 +102,7 @@ function wantedView(
         ...emptySlots(actual),
       ]
     : [`${key} is not in map services`]
+  const slices = tables.endpointSlices.byIndex('service', row.service)
   const isOneSet = actual?.externalSetId === actual?.setId
   const held = [...(actual?.backends ?? []), ...(isOneSet ? [] : (actual?.externalBackends ?? []))]
   return {
@@ -91,10 +115,7 @@ function wantedView(
     actual: found,
     desiredOutside,
     actualOutside: foundOutside,
-    backends: backendViews(row, tables.endpointSlices.byIndex('service', row.service), {
-      nodeName,
-      held,
-    }),
+    ...(wanted === undefined ? {} : { backends: backendViews(row, slices, { nodeName, held }) }),
     rules: rulesOf(row, tables.services.get(row.service)),
     ...statusColumns(status),
     ...driftOf(actual !== undefined, [...new Set(differences)]),
@@ -123,7 +144,6 @@ function extraView(key: string, row: ActualFrontend): ServiceView {
     actual,
     desiredOutside: [],
     actualOutside: row.externalBackends.map(show),
-    backends: [],
     drift: 'extra',
     differences: [`${key} is in map services and no Service asked for it`],
   }

@@ -17,7 +17,7 @@ export function serviceCommand(): Command {
     list: { description: 'every frontend, with its backends and drift', print: printViews },
     get: {
       description: 'the frontends of one Service by namespace/name, address or address:port',
-      matches,
+      pathOf: (wanted) => `/v1/services/${encodeURIComponent(wanted)}`,
       print: printView,
     },
   })
@@ -45,13 +45,6 @@ function printExplanations(explanations: readonly Explanation[], json: boolean):
     if (problem !== undefined) print(problem)
     printFields(lines)
   }
-}
-
-/** `frontend` is "10.96.0.10:53/UDP" or "[fd00::1]:53/UDP". */
-function matches({ service, frontend }: ServiceView, wanted: string): boolean {
-  const addressPort = frontend.slice(0, frontend.lastIndexOf('/'))
-  const address = addressPort.slice(0, addressPort.lastIndexOf(':')).replace(/^\[|\]$/g, '')
-  return [service, frontend, addressPort, address].includes(wanted)
 }
 
 function printViews(views: readonly ServiceView[]): void {
@@ -83,7 +76,7 @@ function printView(view: ServiceView): void {
     ['status', view.error ? `${view.status}: ${view.error}` : (view.status ?? '')],
     ['drift', [view.drift, ...view.differences].join('\n')],
   ])
-  if (view.backends.length > 0) printBackends(view.backends)
+  if (view.backends && view.backends.length > 0) printBackends(view.backends)
   print('')
 }
 

@@ -16,7 +16,10 @@ export interface ViewCommand<View> {
   }
   readonly get?: {
     readonly description: string
-    readonly matches: (view: View, wanted: string) => boolean
+    /** Which of the listed views are meant; absent: all that `pathOf` answers. */
+    readonly matches?: (view: View, wanted: string) => boolean
+    /** Where the agent answers those alone; absent: they are taken from the list. */
+    readonly pathOf?: (wanted: string) => string
     readonly print: (view: View) => void
   }
 }
@@ -30,8 +33,8 @@ export function viewCommand<View>({
   get,
 }: ViewCommand<View>): Command {
   const command = new Command(name).description(description)
-  const read = async (options: TargetOptions): Promise<View[]> =>
-    readAgent<View[]>((await findTarget(options)).socket, path)
+  const read = async (options: TargetOptions, from = path): Promise<View[]> =>
+    readAgent<View[]>((await findTarget(options)).socket, from)
   const listing = command
     .command('list')
     .description(list.description)
@@ -49,7 +52,8 @@ export function viewCommand<View>({
     .argument(`<${name}>`)
     .action(async (wanted: string, _options, self: Command) => {
       const options = self.optsWithGlobals<TargetOptions>()
-      const found = (await read(options)).filter((view) => get.matches(view, wanted))
+      const { matches = () => true, pathOf } = get
+      const found = (await read(options, pathOf?.(wanted))).filter((view) => matches(view, wanted))
       if (found.length === 0) throw new Error(`Cannot find ${name} "${wanted}": there is none`)
       if (options.json) printJson(found)
       else for (const view of found) get.print(view)

@@ -61,7 +61,14 @@ function build(service: Partial<Service>, endpoints: readonly SliceEndpoint[]) {
     assert.equal(explanation?.problem, undefined)
     return Object.fromEntries(explanation?.lines ?? [])
   }
-  return { tables, actual, ask, told, views: () => serviceViews(tables, actual, 'n1') }
+  return {
+    tables,
+    actual,
+    ask,
+    told,
+    views: (wanted?: string) =>
+      serviceViews(tables, actual, { nodeName: 'n1', ...(wanted ? { wanted } : {}) }),
+  }
 }
 
 const here = (n: number, more: Partial<SliceEndpoint> = {}) =>
@@ -75,9 +82,9 @@ test('a view shows every endpoint, its place and state, and what it is used for'
     there(2, { zone: 'b', hintedZones: ['a'] }),
     there(3, { ready: false, serving: false }),
   ])
-  const view = views().find(({ kind }) => kind === 'NodePort')
+  const view = views('default/web').find(({ kind }) => kind === 'NodePort')
   assert.deepEqual(
-    view?.backends.map((each) => [each.backend, each.state, each.local, each.zone, each.hits]),
+    view?.backends?.map((each) => [each.backend, each.state, each.local, each.zone, each.hits]),
     [
       ['10.0.1.1:8080', 'ready', true, '', 14n],
       ['10.0.2.2:8080', 'ready', false, 'b', 7n],
@@ -85,16 +92,33 @@ test('a view shows every endpoint, its place and state, and what it is used for'
     ],
   )
   assert.deepEqual(
-    view?.backends.map(({ usedInside, usedOutside }) => [usedInside, usedOutside]),
+    view?.backends?.map(({ usedInside, usedOutside }) => [usedInside, usedOutside]),
     [
       [true, true],
       [true, false],
       [false, false],
     ],
   )
-  assert.deepEqual(view?.backends[1]?.hints, ['zone a'])
+  assert.deepEqual(view?.backends?.[1]?.hints, ['zone a'])
   assert.deepEqual(view?.desiredOutside, ['10.0.1.1:8080'])
   assert.equal(view?.drift, 'ok')
+})
+
+test('the list of all has no endpoints; one view is asked for by several names', () => {
+  const { views } = build({}, [here(1)])
+  assert.deepEqual(
+    views().map(({ frontend, backends }) => [frontend, backends]),
+    [
+      ['10.96.0.1:80/TCP', undefined],
+      ['192.168.0.1:30080/TCP', undefined],
+    ],
+  )
+  const count = (wanted: string) => views(wanted).map(({ backends }) => backends?.length)
+  assert.deepEqual(count('default/web'), [1, 1])
+  for (const one of ['10.96.0.1', '10.96.0.1:80', '10.96.0.1:80/TCP']) {
+    assert.deepEqual(count(one), [1], one)
+  }
+  assert.deepEqual(count('default/other'), [])
 })
 
 test('the set for outside has drift of its own', () => {

@@ -74,7 +74,7 @@ function actualFrontend(changes: Partial<ActualFrontend> = {}): ActualFrontend {
 function frontendViews(actual: ActualFrontend[]) {
   const tables = createTables()
   tables.frontends.upsert(FRONTEND)
-  return serviceViews(tables, actual, 'node-a')
+  return serviceViews(tables, actual, { nodeName: 'node-a' })
 }
 
 test('serviceViews() compares backends as sets, not in slot order', () => {
