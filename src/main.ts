@@ -30,6 +30,7 @@ import { NodeDatapath } from './node-datapath.ts'
 import { serveHttp } from './observe/http.ts'
 import { createLogger, type Logger, roomLogger } from './observe/log.ts'
 import { Metrics, type Round } from './observe/metrics.ts'
+import { countClosed, policyProblems } from './policy-problems.ts'
 import { policySettled } from './policy-settled.ts'
 import { inForce } from './readiness.ts'
 import { unservedServices } from './service-capacity.ts'
@@ -64,17 +65,17 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     ...actual,
     tables: () => Object.values(tables),
     ...countings(inspected),
+    policyClosed: () => countClosed(tables.endpointPolicies.rows()),
     source: () => sourceState(source),
     unserved: () => unservedServices(tables.frontends.entries()),
   })
-  const duties = new ServiceDuties({
-    ...{ config, tables, metrics, log },
-    roomOf: roomsOf(node, inspected),
-  })
+  const roomOf = roomsOf(node, inspected)
+  const duties = new ServiceDuties({ config, tables, metrics, log, roomOf })
   const reconcilers = createReconcilers(tables, node, { metrics, duties, log })
   const cni = createCni(config, { tables, node, reconcilers, log: roomLogger(log, 'cni') })
   const notReady = () => (node.problem === undefined ? [] : [`Cannot take pods: ${node.problem}`])
-  const problems = () => [...notReady(), ...node.conflicts(), ...duties.problems()]
+  const others = () => [...node.conflicts(), ...duties.problems(), ...policyProblems(tables)]
+  const problems = () => [...notReady(), ...others()]
 
   await source.start()
   cni.start()

@@ -68,6 +68,11 @@ function agentInstruments(registry: Registry) {
       'Always 1: a Service that the kernel does not have as wanted, of many the first 20.',
       ['service'],
     ),
+    policyClosed: gauge(
+      'policy_closed_addresses',
+      'Addresses of pods that policy has closed, by condition.',
+      ['condition'],
+    ),
     scrapeErrors: counter('scrape_errors_total', 'Readings that failed at a scrape, by reading.', [
       'reading',
     ]),

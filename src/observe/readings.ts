@@ -72,4 +72,6 @@ export interface MetricReadings {
   readonly source: Reading<SourceState>
   /** Services with a frontend that the kernel does not have as wanted: "namespace/name". */
   readonly unserved: Reading<readonly string[]>
+  /** Addresses that policy has closed, by condition. */
+  readonly policyClosed: Reading<Readonly<Record<string, number>>>
 }

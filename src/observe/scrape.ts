@@ -37,6 +37,7 @@ export async function takeReadings(readings: MetricReadings, to: Instruments): P
     take('audited', readings.audited, showAudited),
     take('source', readings.source, showSource),
     take('services', readings.unserved, showUnserved),
+    take('policy', readings.policyClosed, showPolicyClosed),
   ])
 }
 
@@ -47,6 +48,14 @@ function showUnserved(to: Instruments, services: readonly string[] = []): void {
   to.serviceUnserved.reset()
   to.servicesUnserved.set(services.length)
   for (const service of services.slice(0, MAX_NAMED)) to.serviceUnserved.set({ service }, 1)
+}
+
+function showPolicyClosed(
+  { policyClosed }: Instruments,
+  counts: Readonly<Record<string, number>> = {},
+): void {
+  policyClosed.reset()
+  for (const [condition, count] of Object.entries(counts)) policyClosed.set({ condition }, count)
 }
 
 function showTables({ rows }: Instruments, tables: Iterable<CountedTable> = []): void {

@@ -13,6 +13,7 @@ function readings(changes: Partial<MetricReadings> = {}): MetricReadings {
     packets: () => [],
     flows: () => undefined,
     unserved: () => [],
+    policyClosed: () => ({ PodUnknown: 0, PolicyTooLarge: 2 }),
     eventsLost: () => 0,
     audited: () => ({ egress: 0, ingress: 0 }),
     source: () => ({ kind: 'manifests', initialized: true, ageMs: 1500, errors: [] }),
@@ -145,6 +146,8 @@ test('docs/metrics.md lists every metric, and only those', () => {
 test('Services that are not served are counted, and few of them named', async () => {
   const services = Array.from({ length: 30 }, (_, n) => `default/s${n}`)
   const metrics = new Metrics('1', readings({ unserved: () => services }))
+  const closed = 'weir_policy_closed_addresses{condition="PolicyTooLarge"}'
+  assert.equal(await value(metrics, closed), 2)
   assert.equal(await value(metrics, 'weir_services_unserved'), 30)
   assert.equal(await value(metrics, 'weir_service_unserved{service="default/s19"}'), 1)
   assert.equal(await value(metrics, 'weir_service_unserved{service="default/s20"}'), undefined)

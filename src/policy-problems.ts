@@ -1,0 +1,28 @@
+// Pods that policy has closed, for whoever asks how this agent fares.
+import type { EndpointPolicy } from './tables/policy.ts'
+import type { Tables } from './tables/tables.ts'
+
+const MAX_NAMED = 5
+
+/** A sentence for each pod, of many the first few. */
+export function policyProblems({ endpoints, endpointPolicies }: Tables): readonly string[] {
+  const problems = new Set<string>()
+  for (const { endpoint, closed } of endpointPolicies.rows()) {
+    if (!closed) continue
+    const row = endpoints.get(endpoint)
+    const pod = row ? `${row.podNamespace}/${row.podName}` : endpoint
+    problems.add(`${closed.condition}: pod ${pod} is closed: ${closed.text}`)
+  }
+  const named = [...problems].sort().slice(0, MAX_NAMED)
+  const more = problems.size - named.length
+  return more > 0 ? [...named, `${more} more pods are closed by policy`] : named
+}
+
+/** How many addresses are closed, by condition; every condition is there. */
+export function countClosed(rows: Iterable<EndpointPolicy>): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = { PodUnknown: 0, PolicyTooLarge: 0 }
+  for (const { closed } of rows) {
+    if (closed) counts[closed.condition] = (counts[closed.condition] ?? 0) + 1
+  }
+  return counts
+}
