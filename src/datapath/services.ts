@@ -148,7 +148,7 @@ export class Services implements Operations<Frontend> {
     this.#sets.repair()
     const ranges = new Map<number, readonly Prefix[]>()
     for (const { value, ranges: of } of this.#held.values()) {
-      if (of.length > 0) ranges.set(value.id, of)
+      if (of.length > 0) ranges.set(value.id, [...(ranges.get(value.id) ?? []), ...of])
     }
     this.#ranges.prune(ranges)
     const changed = [...this.#held].filter(([name, { value }]) => {
@@ -205,18 +205,24 @@ export class Services implements Operations<Frontend> {
       for (const each of gone) ended.set(`${each.serviceId} ${each.address} ${each.port}`, each)
       this.#held.set(frontendKey(row), { ...held, owed })
       if (before) this.#release(before)
-      if (this.#ranges.has(plan.value.id)) {
-        this.#ranges.shrink(plan.value.id, this.#rangesOf(plan))
-      }
     })
+    this.#shrinkRanges(new Set(plans.map(({ value }) => value.id)))
     if (ended.size > 0) this.#options.endFlows?.([...ended.values()])
   }
 
-  /** Those of a service port are of its load balancer addresses, which all have the same. */
-  #rangesOf({ value, ranges }: Plan): readonly Prefix[] {
-    if (ranges.length > 0) return ranges
-    const others = [...this.#held.values()].filter((held) => held.value.id === value.id)
-    return others.find((held) => held.ranges.length > 0)?.ranges ?? []
+  /**
+   * Removes what no frontend of these service ports asks for any more, once all of them stand: a
+   * port's other frontends have no ranges, and those not seen since a restart might.
+   */
+  #shrinkRanges(ids: ReadonlySet<number>): void {
+    const ranged = new Set([...ids].filter((id) => this.#ranges.has(id)))
+    if (ranged.size === 0) return
+    const held = [...this.#held.values()].filter(({ value }) => ranged.has(value.id))
+    for (const { value, port } of held) if (port === '') ranged.delete(value.id)
+    for (const id of ranged) {
+      const wanted = held.flatMap(({ value, ranges }) => (value.id === id ? ranges : []))
+      this.#ranges.shrink(id, wanted)
+    }
   }
 
   #release({ internal, external, port }: Pick<Held, 'internal' | 'external' | 'port'>): void {

@@ -268,6 +268,25 @@ test('source ranges are there before their frontend, follow it, and go with it',
   assert.deepEqual(lengths(), [])
 })
 
+test('source ranges are those of all frontends of a service port, in whatever order', async () => {
+  const { operations, sourceRanges } = build()
+  const balancer = (address: string, range: string) => ({
+    ...frontend({ sourceRanges: [parsePrefix(range)], backends: [], externalBackends: [] }),
+    address: parseAddress(address),
+  })
+  const rows = [
+    frontend(),
+    balancer('192.0.2.1', '0.0.0.0/0'),
+    balancer('2001:db8::1', '::/0'),
+    { ...frontend(), port: 81 },
+  ]
+  const lengths = () => [...sourceRanges.keys()].map(({ prefixLength }) => prefixLength).sort()
+  await operations.update(rows)
+  assert.deepEqual(lengths(), [32 + 96, 32])
+  await operations.prune(rows)
+  assert.deepEqual(lengths(), [32 + 96, 32])
+})
+
 test('a frontend that does not fit is named with its Service, and keeps what it had', async () => {
   const { operations, services, backends } = build(3)
   await operations.update([frontend({ backends: [backend('10.0.1.5')] })])
