@@ -221,6 +221,14 @@ static __always_inline bool packet_is_external(const struct packet *pkt)
 	return !destination || destination->flags & DESTINATION_NODE;
 }
 
+/* Whom the backend's node can answer itself. Not the cluster's own nodes: what one of them sends
+ * another comes back by the same way.
+ */
+static __always_inline bool packet_may_return_directly(const struct packet *pkt)
+{
+	return pkt->direction == DIRECTION_FROM_UPLINK && !destination_find(&pkt->tuple.source);
+}
+
 /* With affinity a client counts and not its port, on every node alike. */
 static __always_inline __u32 balance_number(const struct service *service,
 					    const struct tuple *tuple)
@@ -255,7 +263,7 @@ static __noinline int flow_choose_backend(const struct packet *pkt, struct flow 
 		return service->flags & drop_empty ? -DROP_NO_LOCAL_BACKEND : -DROP_NO_BACKEND;
 	flow->service_id = service->id;
 	flow->flags |= FLOW_SERVICE;
-	if (external && service->flags & SERVICE_DSR && pkt->direction == DIRECTION_FROM_UPLINK)
+	if (external && service->flags & SERVICE_DSR && packet_may_return_directly(pkt))
 		flow->flags |= FLOW_DSR;
 	flow->out.destination = backend->address;
 	flow->out.destination_port = backend->port;

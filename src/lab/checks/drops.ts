@@ -3,7 +3,10 @@ import type { Cluster } from '../cluster.ts'
 import { expectThat } from '../probes.ts'
 
 /** Reasons that checks cause on purpose. */
-const EXPECTED = new Set(['no_backend', 'no_endpoint', 'spoofed_source', 'too_big', 'ttl_expired'])
+const EXPECTED = new Set([
+  ...['no_backend', 'no_local_backend', 'source_range', 'no_endpoint', 'spoofed_source'],
+  ...['too_big', 'ttl_expired', 'policy_ingress', 'policy_egress'],
+])
 
 export type Drops = ReadonlyMap<string, number>
 
