@@ -104,6 +104,8 @@ const SETTINGS: readonly Setting[] = [
     fallback: 'snat',
     choices: FORWARDINGS,
   },
+  { flag: 'max-frontends COUNT', text: 'addresses and ports of Services (default: as compiled)' },
+  { flag: 'max-backends COUNT', text: 'slots of endpoints (default: as compiled)' },
   { flag: 'maglev-size SLOTS', text: 'slots of a Maglev table, a prime', fallback: '1021' },
   {
     flag: 'xdp MODE',

@@ -224,7 +224,7 @@ export class NodeDatapath {
       masquerade: config.masquerade,
       masqueradePorts: config.masqueradePorts,
       overlay: { port, vni, device: config.routing !== 'native' },
-      ...(config.maxFlows === undefined ? {} : { maxFlows: config.maxFlows }),
+      maxEntries: mapSizes(config),
     })
     const before = this.#current
     this.#current = datapath
@@ -256,6 +256,15 @@ export class NodeDatapath {
       },
       (resolved) => this.#conflicts.delete(conflictName(resolved)),
     )
+  }
+}
+
+function mapSizes({ maxFlows, maxFrontends, maxBackends }: Config): Record<string, number> {
+  return {
+    // Two entries a connection.
+    ...(maxFlows === undefined ? {} : { flows: maxFlows * 2 }),
+    ...(maxFrontends === undefined ? {} : { services: maxFrontends }),
+    ...(maxBackends === undefined ? {} : { backends: maxBackends }),
   }
 }
 

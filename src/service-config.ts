@@ -7,6 +7,9 @@ export interface ServiceConfig {
   /** Unless the Service says otherwise. */
   readonly balancing: Balancing
   readonly forwarding: Forwarding
+  /** Room for addresses and ports of Services, and for their endpoints; absent: as compiled. */
+  readonly maxFrontends?: number
+  readonly maxBackends?: number
   /** Slots of a Maglev table: a prime. */
   readonly maglevSize: number
   readonly xdp: 'auto' | 'native' | 'generic' | 'off'
@@ -29,10 +32,14 @@ export interface ServiceConfig {
 export function readServiceConfig(texts: SettingTexts): ServiceConfig {
   const maglevSize = texts.integer('maglev-size', 3, 131_071) ?? 3
   if (!isPrime(maglevSize)) texts.wrong('maglev-size', 'must be a prime, as 251, 1021 or 16381')
+  const maxFrontends = texts.integer('max-frontends', 256, 1 << 24)
+  const maxBackends = texts.integer('max-backends', 1024, 1 << 26)
   const masqueradeConfig = texts.path('masquerade-config')
   return {
     balancing: texts.text('balancing') as Balancing,
     forwarding: texts.text('forwarding') as Forwarding,
+    ...(maxFrontends === undefined ? {} : { maxFrontends }),
+    ...(maxBackends === undefined ? {} : { maxBackends }),
     maglevSize,
     xdp: texts.text('xdp') as ServiceConfig['xdp'],
     nodePortAddresses: texts.prefixes('nodeport-addresses'),

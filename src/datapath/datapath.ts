@@ -49,7 +49,8 @@ export interface DatapathOptions {
   readonly xdp: XdpWish
   /** VXLAN by the programs; without its device (routing native) only what is handed over. */
   readonly overlay: { readonly port: number; readonly vni: number; readonly device: boolean }
-  readonly maxFlows?: number
+  /** Entries that maps have room for, by name; the others as compiled. */
+  readonly maxEntries: Readonly<Record<string, number>>
   /** Pods leave the cluster with the node's address. */
   readonly masquerade: boolean
   /** Also for clients of a Service whose backend is elsewhere. */
@@ -99,7 +100,7 @@ export class Datapath {
       config: programConfig(options, gateways, devices),
       maps: pins.maps,
       log: options.log,
-      ...(options.maxFlows === undefined ? {} : { maxFlows: options.maxFlows }),
+      maxEntries: options.maxEntries,
     })
     const datapath = new Datapath(options, { netlink, object, gateways, devices })
     datapath.#restore(options.node)

@@ -14,8 +14,8 @@ export interface LoadOptions {
   /** Path of the compiled object. */
   readonly object: string
   readonly config: layout.Config
-  /** Room for connections; absent: as compiled. */
-  readonly maxFlows?: number
+  /** Entries that maps have room for, by name; the others as compiled. */
+  readonly maxEntries: Readonly<Record<string, number>>
   readonly maps: PinDirectory
   readonly log: Logger
 }
@@ -43,9 +43,8 @@ export function loadObject(options: LoadOptions): BpfObject {
       `Cannot load ${path}: its layout is ${hash}, this agent was built for ${layout.OBJECT_HASH}`,
     )
   }
-  if (options.maxFlows !== undefined) {
-    // Two entries a connection.
-    object.setMaxEntries('flows', options.maxFlows * 2)
+  for (const [map, entries] of Object.entries(options.maxEntries)) {
+    object.setMaxEntries(map, entries)
   }
   setConfig(object, config)
   maps.create()

@@ -39,6 +39,8 @@ test('Services take what is set', () => {
 for (const [flag, text, fault] of [
   ['maglev-size', '1000', 'must be a prime, as 251, 1021 or 16381'],
   ['maglev-size', '1', 'must be a whole number from 3 to 131071'],
+  ['max-frontends', '1', 'must be a whole number from 256 to 16777216'],
+  ['max-backends', 'many', 'must be a whole number from 1024 to 67108864'],
   ['balancing', 'fair', 'must be one of random, maglev'],
   ['forwarding', 'nat', 'must be one of snat, dsr'],
   ['xdp', 'on', 'must be one of auto, native, generic, off'],
