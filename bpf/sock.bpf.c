@@ -21,6 +21,14 @@ static __always_inline struct backend *socket_backend(struct bpf_sock_addr *ctx,
 	return service_choose(service, &service->internal, &choice);
 }
 
+/* A frontend on the loopback is the node's: a pod has one of its own. */
+static __always_inline bool socket_is_elsewhere(struct bpf_sock_addr *ctx,
+						const struct socket_remote *remote)
+{
+	return address_is_loopback(&remote->address) &&
+	       bpf_get_netns_cookie(ctx) != config.netns_cookie;
+}
+
 /* Left to the programs of packets: what depends on the client's address, and silence. */
 static __always_inline bool socket_leaves(const struct service *service)
 {
@@ -38,7 +46,7 @@ static __always_inline int socket_translate(struct bpf_sock_addr *ctx, struct so
 	struct socket_key key;
 
 	service = service_find(&remote->address, remote->port, ctx->protocol);
-	if (!service || socket_leaves(service))
+	if (!service || socket_leaves(service) || socket_is_elsewhere(ctx, remote))
 		return SOCKET_OK;
 	backend = socket_backend(ctx, service, number);
 	if (!backend) {

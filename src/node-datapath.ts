@@ -221,6 +221,7 @@ export class NodeDatapath {
       xdp: config.xdp,
       policyTables: this.#options.tables,
       maglevSize: config.maglevSize,
+      podNamespaces: () => [...this.#options.tables.endpoints.rows()].map(({ netns }) => netns),
       masquerade: config.masquerade,
       masqueradePorts: config.masqueradePorts,
       overlay: { port, vni, device: config.routing !== 'native' },

@@ -103,6 +103,15 @@ static __always_inline bool address_is_special(const struct address *address)
 	return byte[0] == 0xff || address_is_link_local(address);
 }
 
+static __always_inline bool address_is_loopback(const struct address *address)
+{
+	const __u32 *word = address_words(address);
+
+	if (address_is_ipv4(address))
+		return address->bytes[ADDRESS_IPV4_AT] == 127;
+	return !word[0] && !word[1] && !word[2] && word[3] == bpf_htonl(1);
+}
+
 static __always_inline bool address_is_unspecified(const struct address *address)
 {
 	const __u32 *word = address_words(address);

@@ -22,8 +22,9 @@ struct config {
 	__u16 masquerade_count;
 	__u8 masquerade;      /* 1: pods leave the cluster with the node's address */
 	__u8 socket_services; /* 1: connect() translates, else per packet */
+	__u64 netns_cookie;   /* of the node's own network namespace */
 };
-_Static_assert(sizeof(struct config) == 104, "the agent writes it by its layout");
+_Static_assert(sizeof(struct config) == 112, "the agent writes it by its layout");
 
 const volatile struct config config = {};
 

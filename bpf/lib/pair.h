@@ -74,6 +74,9 @@ static __always_inline int pair_may_open(const struct packet *pkt, const struct 
 		return to_endpoint && forward->to_ifindex == pkt->on_ifindex ? 0 : PASS;
 	if (pkt->direction == DIRECTION_FROM_UPLINK)
 		return to_endpoint || forward->flags & FLOW_SERVICE ? 0 : PASS;
+	/* Whose backend is the node itself is translated at the socket: no answer passes here. */
+	if (pkt->direction == DIRECTION_TO_UPLINK && forward->next == FLOW_TO_STACK)
+		return address_is_own(&forward->out.destination) ? -DROP_NO_ROUTE : 0;
 	if (pkt->direction == DIRECTION_FROM_HOST)
 		return to_endpoint || forward->next == FLOW_TO_STACK ? -DROP_NO_ROUTE : 0;
 	return 0;

@@ -19,10 +19,10 @@
 
 static int netlink_socket(void *context)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	const int *protocol = context;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, *protocol);
 	int on = 1, room = RECEIVE_BUFFER, ret;
 
-	(void)context;
 	if (fd < 0)
 		return -errno;
 	if (setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)) ||
@@ -39,7 +39,16 @@ static int netlink_socket(void *context)
 
 int weir_netlink_open(const char *netns)
 {
-	return netns_run(netns, netlink_socket, NULL);
+	int protocol = NETLINK_ROUTE;
+
+	return netns_run(netns, netlink_socket, &protocol);
+}
+
+int weir_sock_diag_open(const char *netns)
+{
+	int protocol = NETLINK_SOCK_DIAG;
+
+	return netns_run(netns, netlink_socket, &protocol);
 }
 
 int weir_netlink_exchange(int fd, const void *requests, uint32_t size, void *out, uint32_t capacity)

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 struct netns_call {
@@ -78,6 +79,19 @@ int weir_netns_read(const char *netns, const char *path, void *out, uint32_t cap
 	struct file_call call = { .path = path, .out = out, .size = capacity };
 
 	return netns_run(netns, file_move, &call);
+}
+
+int weir_netns_cookie(void *out)
+{
+	socklen_t size = sizeof(uint64_t);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, out, &size))
+		ret = -errno;
+	close(fd);
+	return ret;
 }
 
 int weir_netns_write(const char *netns, const char *path, const void *bytes, uint32_t size)

@@ -166,12 +166,16 @@ WEIR_API int weir_ring_buffer_stream(int map_fd);
 /* --- network namespaces: a path of NULL is the caller's own; no thread of the caller moves --- */
 
 WEIR_API int weir_netlink_open(const char *netns);
+/* The same for sock_diag, used by weir_netlink_exchange() too. */
+WEIR_API int weir_sock_diag_open(const char *netns);
 /*
  * Sends the requests (size 0: none) and reads every answer there is, up to `capacity` (at least
  * 64 KiB). Answers the bytes read: whole netlink messages. 0 means that nothing is left.
  */
 WEIR_API int weir_netlink_exchange(int fd, const void *requests, uint32_t size, void *out,
 				   uint32_t capacity);
+/* The 8 bytes by which programs know the caller's own namespace (Linux 5.14). */
+WEIR_API int weir_netns_cookie(void *out);
 /* One read or write of a /proc/sys file as seen in the namespace. Both answer the bytes moved. */
 WEIR_API int weir_netns_read(const char *netns, const char *path, void *out, uint32_t capacity);
 WEIR_API int weir_netns_write(const char *netns, const char *path, const void *bytes,

@@ -69,6 +69,7 @@ export function sceneConfig(): layout.Config {
     hostMac: HOST_MAC,
     uplinkMac: HOST_MAC,
     socketServices: 0,
+    netnsCookie: 0n,
     masquerade: 0,
     masqueradeFirst: 16384,
     masqueradeCount: 13616,

@@ -7,11 +7,13 @@ import type { BpfObject } from '../libbpf/object.ts'
 import { type Address, parseAddress } from '../net/address.ts'
 import { listLinks } from '../netlink/links.ts'
 import { Netlink } from '../netlink/netlink.ts'
+import { readNetnsCookie } from '../netlink/sockets.ts'
 import type { Operations } from '../state/reconciler.ts'
 import type { ActualEndpoint, ActualRoute, DatapathEvent, FlowCounts } from '../tables/actual.ts'
 import type { Destination, Frontend, MasqueradeExclusion, NodeRoute } from '../tables/desired.ts'
 import type { Endpoint, Node } from '../tables/intent.ts'
 import { findProblems } from './check-endpoint.ts'
+import { endSockets, findDeadSockets } from './dead-sockets.ts'
 import { destinationOperations, writeLocalDestinations } from './destinations.ts'
 import { Endpoints, readEndpoints } from './endpoints.ts'
 import { KernelMap } from './entry-map.ts'
@@ -46,6 +48,8 @@ export interface DatapathOptions {
   readonly socketServices: boolean
   /** Slots of a Maglev set, a prime. */
   readonly maglevSize: number
+  /** Paths of the pods' network namespaces now. */
+  readonly podNamespaces: () => Iterable<string>
   readonly xdp: XdpWish
   /** VXLAN by the programs; without its device (routing native) only what is handed over. */
   readonly overlay: { readonly port: number; readonly vni: number; readonly device: boolean }
@@ -120,7 +124,7 @@ export class Datapath {
   }
 
   private constructor(
-    { library, node, uplinks, log, policyTables, maglevSize }: DatapathOptions,
+    { library, node, uplinks, log, policyTables, maglevSize, podNamespaces }: DatapathOptions,
     opened: { netlink: Netlink; object: BpfObject; gateways: Gateways; devices: GatewayDevices },
   ) {
     const { netlink, object, gateways, devices } = opened
@@ -135,14 +139,24 @@ export class Datapath {
     this.#routeContext = { hostIfindex: devices.host.ifindex, gateways, uplinks, podCidrs }
     this.#endpointMap = new KernelMap(object.map('endpoints'), layout.maps.endpoints)
     const purgeProgram = object.program('flow_purge')
+    const socketMaps = {
+      services: new KernelMap(object.map('services'), layout.maps.services),
+      sockFrontends: new KernelMap(object.map('sock_frontends'), layout.maps.sockFrontends),
+    }
     const endedMap = new KernelMap(object.map('ended'), layout.maps.ended)
     this.#services = new Services(
       {
-        services: new KernelMap(object.map('services'), layout.maps.services),
+        services: socketMaps.services,
         backends: new KernelMap(object.map('backends'), layout.maps.backends),
         sourceRanges: new KernelMap(object.map('source_ranges'), layout.maps.sourceRanges),
       },
-      { maglevSize, endFlows: (ended) => purgeFlows(purgeProgram, endedMap, ended) },
+      {
+        maglevSize,
+        endFlows: (ended) => {
+          purgeFlows(purgeProgram, endedMap, ended)
+          endSockets(library, findDeadSockets(socketMaps, ended), podNamespaces())
+        },
+      },
     )
     this.endpoints = new Endpoints({
       ...{ library, netlink, gateways, bumpEpoch: bump },
@@ -225,10 +239,11 @@ export class Datapath {
 const NO_ADDRESS = parseAddress('::')
 
 function programConfig(
-  { node, uplinks, overlay, socketServices, masquerade, masqueradePorts }: DatapathOptions,
+  options: DatapathOptions,
   gateways: Gateways,
   { host, overlay: device }: GatewayDevices,
 ): layout.Config {
+  const { library, node, uplinks, overlay, socketServices, masquerade, masqueradePorts } = options
   const [uplink] = uplinks
   if (!uplink) throw new Error('Cannot open the datapath: there is no uplink')
   const own = (family: 4 | 6): Address =>
@@ -247,6 +262,7 @@ function programConfig(
     hostMac: host.mac,
     uplinkMac: uplink.mac,
     socketServices: socketServices ? 1 : 0,
+    netnsCookie: readNetnsCookie(library),
     masquerade: masquerade ? 1 : 0,
     masqueradeFirst: masqueradePorts.first,
     masqueradeCount: masqueradePorts.last - masqueradePorts.first + 1,

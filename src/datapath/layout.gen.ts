@@ -4,7 +4,7 @@ import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
 import { type Codec, defineCodec, eachOf, type MapLayout, putBytes, takeBytes } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = '803099eec2e7a57db2d56b598f73055c'
+export const OBJECT_HASH = '2bfb8687d71978ff0b7285587da3320b'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -328,7 +328,7 @@ export const cidrKey: Codec<CidrKey> = defineCodec(
   }),
 )
 
-/** `struct config`, 104 bytes. */
+/** `struct config`, 112 bytes. */
 export interface Config {
   readonly gateway4: Address
   readonly gateway6: Address
@@ -346,9 +346,10 @@ export interface Config {
   readonly masqueradeCount: number
   readonly masquerade: number
   readonly socketServices: number
+  readonly netnsCookie: bigint
 }
 export const config: Codec<Config> = defineCodec(
-  104,
+  112,
   (view, at, v) => {
     putBytes(view, at, 16, addressToBytes(v.gateway4))
     putBytes(view, at + 16, 16, addressToBytes(v.gateway6))
@@ -366,6 +367,7 @@ export const config: Codec<Config> = defineCodec(
     view.setUint16(at + 100, v.masqueradeCount, true)
     view.setUint8(at + 102, v.masquerade)
     view.setUint8(at + 103, v.socketServices)
+    view.setBigUint64(at + 104, v.netnsCookie, true)
   },
   (view, at) => ({
     gateway4: addressFromBytes(takeBytes(view, at, 16)),
@@ -384,6 +386,7 @@ export const config: Codec<Config> = defineCodec(
     masqueradeCount: view.getUint16(at + 100, true),
     masquerade: view.getUint8(at + 102),
     socketServices: view.getUint8(at + 103),
+    netnsCookie: view.getBigUint64(at + 104, true),
   }),
 )
 
@@ -1301,7 +1304,7 @@ export const maps = {
 
 /** Globals, in bytes of their section. */
 export const globals = {
-  config: { section: '.rodata', offset: 0, size: 104 },
+  config: { section: '.rodata', offset: 0, size: 112 },
   epoch: { section: '.data.epoch', offset: 0, size: 4 },
   policyGeneration: { section: '.data.epoch', offset: 4, size: 4 },
   policyReports: { section: '.data.epoch', offset: 8, size: 4 },

@@ -66,7 +66,9 @@ const CALLS = {
   weir_link_info: int('int', 'bytes'),
   weir_ring_buffer_stream: int('int'),
   weir_netlink_open: int('text'),
+  weir_sock_diag_open: int('text'),
   weir_netlink_exchange: int('int', 'bytes', 'uint', 'bytes', 'uint'),
+  weir_netns_cookie: int('bytes'),
   weir_netns_read: int('text', 'text', 'bytes', 'uint'),
   weir_netns_write: int('text', 'text', 'bytes', 'uint'),
 } as const satisfies Record<string, Signature>

@@ -42,6 +42,13 @@ export class Netlink {
     return new Netlink(library, fd, place)
   }
 
+  /** The same for questions about sockets (sock_diag). */
+  static openSockets(library: Library, netnsPath?: string): Netlink {
+    const place = `socket diagnosis in ${netnsPath ?? 'this namespace'}`
+    const fd = check(library.native.weir_sock_diag_open(netnsPath ?? null), 'open', place)
+    return new Netlink(library, fd, place)
+  }
+
   /** Sends all, in one native call (per 256 requests). Answers each one's error, in order. */
   transact(requests: readonly Request[]): (NetlinkError | undefined)[] {
     return this.ask(requests).map(({ error }) => error)

@@ -122,6 +122,7 @@ export function testConfig(): layout.Config {
     hostMac: MAC.host,
     uplinkMac: MAC.uplink,
     socketServices: 0,
+    netnsCookie: 0n,
     masquerade: 0,
     masqueradeFirst: MASQUERADE.first,
     masqueradeCount: MASQUERADE.count,
