@@ -95,17 +95,6 @@ export async function syncedRows({
   }
 }
 
-/** The pinned maps of a node's Services, read by this process. */
-export function serviceMaps({ bpfRoot }: NodeRecord) {
-  const library = openLibrary()
-  const open = <Name extends 'services' | 'backends'>(name: Name) =>
-    BpfMap.openPinned(library, join(bpfRoot, 'maps', name))
-  return {
-    services: new KernelMap(open('services'), layout.maps.services),
-    backends: new KernelMap(open('backends'), layout.maps.backends),
-  }
-}
-
 /** Frontends that the kernel holds; 0 before there is a map. */
 export function countFrontends(node: NodeRecord): number {
   try {
@@ -115,6 +104,14 @@ export function countFrontends(node: NodeRecord): number {
     return count
   } catch {
     return 0
+  }
+}
+
+/** Empties the maps of Services that an agent before has left, so that the next begins cold. */
+export function clearServices(node: NodeRecord): void {
+  for (const name of ['services', 'backends'] as const) {
+    using map = BpfMap.openPinned(openLibrary(), join(node.bpfRoot, 'maps', name))
+    map.deleteMany([...map.entries()].map(([key]) => key))
   }
 }
 

@@ -16,9 +16,13 @@ export interface Churn {
   stop(): Promise<number>
 }
 
+/** Streams begun so far: a second one must not ask for what the first has left. */
+let streams = 0
+
 /** Changes one slice after another, each by an endpoint that is not ready and one that is again. */
 export function startChurn({ ask }: ApiClient, shape: Shape, perSecond: number): Churn {
   const startedAt = performance.now()
+  const offset = ++streams
   const failures: Error[] = []
   let sent = 0
   let taken = 0
@@ -26,7 +30,7 @@ export function startChurn({ ask }: ApiClient, shape: Shape, perSecond: number):
     const due = Math.floor(((performance.now() - startedAt) / 1000) * perSecond)
     for (; sent < due; sent++) {
       const index = (sent * 37) % shape.services
-      const unready = Math.floor(sent / 37) % shape.endpointsPerService
+      const unready = (Math.floor(sent / 37) + offset) % shape.endpointsPerService
       const { path, object } = sliceWanted(shape, index, { unready })
       ask('PUT', `${path}/${object.metadata.name}`, object).then(
         () => taken++,

@@ -5,6 +5,7 @@ import type { NodeRecord } from '../../lab/record.ts'
 import { quantile } from '../measure.ts'
 import {
   type AgentUnderTest,
+  clearServices,
   cpuSeconds,
   type Memory,
   ready,
@@ -97,6 +98,7 @@ async function measureIdle(place: BenchPlace, node: NodeRecord, options: ScaleOp
 
 function measureWay(place: BenchPlace, node: NodeRecord, way: Way, options: ScaleOptions) {
   return withSource(place, way, async (source) => {
+    clearServices(node)
     const startedAt = performance.now()
     const agent = startMeasured(node, source, options.nodeFlags)
     const { pid } = agent.process
