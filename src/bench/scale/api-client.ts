@@ -15,7 +15,7 @@ const SOCKETS = 48
 export async function openApiClient(kubeconfig: string): Promise<ApiClient> {
   const { server, tls } = await readKubeconfig(kubeconfig)
   const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS, ...tls })
-  const ask = (method: string, path: string, body?: object) => {
+  const ask: ApiClient['ask'] = (method, path, body) => {
     const { promise, resolve, reject } = Promise.withResolvers<Record<string, unknown>>()
     const text = body === undefined ? undefined : JSON.stringify(body)
     const headers = { 'content-type': 'application/json', accept: 'application/json' }
@@ -30,7 +30,11 @@ export async function openApiClient(kubeconfig: string): Promise<ApiClient> {
         else reject(new Error(`Cannot ${method} ${path}: ${status} ${String(object['message'])}`))
       })
     })
-    asking.on('error', reject)
+    asking.on('error', (error: NodeJS.ErrnoException) => {
+      // The server may close a connection that rested in the moment in which it is used again.
+      if (!asking.reusedSocket || error.code !== 'ECONNRESET') reject(error)
+      else ask(method, path, body).then(resolve, reject)
+    })
     asking.end(text)
     return promise
   }
