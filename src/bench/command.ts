@@ -37,6 +37,17 @@ interface ServicesFlags extends Format {
 
 const say = (text: string): void => console.error(text)
 
+/** Runs to the end and ends: a connection that is still open must not keep a lock on the machine. */
+async function toTheEnd(work: () => Promise<string>): Promise<void> {
+  try {
+    console.log(await work())
+  } catch (error) {
+    console.error((error as Error).message)
+    process.exitCode = 1
+  }
+  process.exit()
+}
+
 /** The `bench` command, to be added to the CLI's root command. */
 export function benchCommand(): Command {
   const bench = new Command('bench').description('measure this checkout on this machine')
@@ -80,7 +91,7 @@ function addScale(bench: Command): void {
     .option('--node-flags <flags>', "for the agent's Node binary", '')
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<ScaleFlags>()
-      const figures = await runScale({
+      const run = runScale({
         shape: {
           ...FULL_SHAPE,
           services: Number(options.services),
@@ -92,8 +103,11 @@ function addScale(bench: Command): void {
         nodeFlags: options.nodeFlags.split(' ').filter((flag) => flag !== ''),
         say,
       })
-      const cells = figures.map(({ way, ...figure }) => ({ ...figure, column: way }))
-      console.log(options.json ? JSON.stringify(figures, null, 1) : formatFigures(cells, options))
+      await toTheEnd(async () => {
+        const figures = await run
+        const cells = figures.map(({ way, ...figure }) => ({ ...figure, column: way }))
+        return options.json ? JSON.stringify(figures, null, 1) : formatFigures(cells, options)
+      })
     })
 }
 
@@ -108,7 +122,7 @@ function addServices(bench: Command): void {
     .option('--moves <count>', 'timed changes of one slice', '30')
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<ServicesFlags>()
-      const figures = await runServices({
+      const run = runServices({
         sizes: options.services.split(',').map(Number),
         rounds: Number(options.rounds),
         sampleMs: Number(options.sampleMs),
@@ -117,10 +131,13 @@ function addServices(bench: Command): void {
         moves: Number(options.moves),
         say,
       })
-      const cells = figures.map(({ services, subject, name, ...figure }) => ({
-        ...{ ...figure, name: `${services}.${name}` },
-        column: subject,
-      }))
-      console.log(options.json ? JSON.stringify(figures, null, 1) : formatFigures(cells, options))
+      await toTheEnd(async () => {
+        const figures = await run
+        const cells = figures.map(({ services, subject, name, ...figure }) => ({
+          ...{ ...figure, name: `${services}.${name}` },
+          column: subject,
+        }))
+        return options.json ? JSON.stringify(figures, null, 1) : formatFigures(cells, options)
+      })
     })
 }

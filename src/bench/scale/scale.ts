@@ -138,17 +138,19 @@ async function measureChurn(
 ): Promise<ScaleFigure[]> {
   const churn = startChurn(client, shape, perSecond)
   const startedAt = performance.now()
-  const cpu = await cpuPercent(agent, churnSeconds * 1000)
-  const events = await timeEvents(client, agent.node, EVENTS)
-  const memory = await agent.memory()
-  const seconds = (performance.now() - startedAt) / 1000
-  const taken = await churn.stop()
-  say(`${way}: ${(taken / seconds).toFixed(0)} changes a second taken`)
-  return [
-    figure('churn.cpu', '% of a CPU', way, cpu),
-    ...memoryFigures('churn', way, memory),
-    ...eventFigures('churn', way, events),
-  ]
+  try {
+    const cpu = await cpuPercent(agent, churnSeconds * 1000)
+    const events = await timeEvents(client, agent.node, EVENTS)
+    return [
+      figure('churn.cpu', '% of a CPU', way, cpu),
+      ...memoryFigures('churn', way, await agent.memory()),
+      ...eventFigures('churn', way, events),
+    ]
+  } finally {
+    const seconds = (performance.now() - startedAt) / 1000
+    const taken = await churn.stop()
+    say(`${way}: ${(taken / seconds).toFixed(0)} changes a second taken`)
+  }
 }
 
 async function cpuPercent({ process: { pid } }: AgentUnderTest, ms: number): Promise<number> {

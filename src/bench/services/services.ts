@@ -170,12 +170,15 @@ async function measureChanges(
   if (shape.services < 1000) return
   say(`${name}: ${options.churn} changes a second`)
   const churn = startChurn(place.client, shape, options.churn)
-  const [before, startedAt] = [cpuSeconds(pid), performance.now()]
-  await sleep(churnSeconds * 1000)
-  const seconds = (performance.now() - startedAt) / 1000
-  put(name, 'churn.cpu', '% of a CPU', ((cpuSeconds(pid) - before) / seconds) * 100)
-  report('churn', await timeMoves(place.client, subject, Math.ceil(moves / 2)))
-  await churn.stop()
+  try {
+    const [before, startedAt] = [cpuSeconds(pid), performance.now()]
+    await sleep(churnSeconds * 1000)
+    const seconds = (performance.now() - startedAt) / 1000
+    put(name, 'churn.cpu', '% of a CPU', ((cpuSeconds(pid) - before) / seconds) * 100)
+    report('churn', await timeMoves(place.client, subject, Math.ceil(moves / 2)))
+  } finally {
+    await churn.stop()
+  }
 }
 
 /** Every subject and its own direct path once a round; ratios are taken inside a round. */
