@@ -37,7 +37,7 @@ interface ServicesFlags extends Format {
 
 const say = (text: string): void => console.error(text)
 
-/** Runs to the end and ends: a connection that is still open must not keep a lock on the machine. */
+/** Runs to the end and ends: what is still open must not keep the machine from others. */
 async function toTheEnd(work: () => Promise<string>): Promise<void> {
   try {
     console.log(await work())
