@@ -210,15 +210,12 @@ static __always_inline struct service *packet_asks_for(const struct packet *pkt)
 	return service_find(&tuple->destination, tuple->destination_port, tuple->protocol);
 }
 
-/* From beyond the cluster's pods and this node. */
+/* From beyond this node and its pods. Pods of other nodes are outside too, as for kube-proxy: what
+ * asks a node by its address gets that node's backends where the policy is Local.
+ */
 static __always_inline bool packet_is_external(const struct packet *pkt)
 {
-	struct destination *destination;
-
-	if (pkt->direction != DIRECTION_FROM_UPLINK && !pkt->by_overlay)
-		return false;
-	destination = destination_find(&pkt->tuple.source);
-	return !destination || destination->flags & DESTINATION_NODE;
+	return pkt->direction == DIRECTION_FROM_UPLINK || pkt->by_overlay;
 }
 
 /* Whom the backend's node can answer itself. Not the cluster's own nodes: what one of them sends
