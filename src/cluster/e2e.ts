@@ -137,6 +137,7 @@ async function describe(plan: Plan, outcomes: Outcomes): Promise<string> {
   const git = ['-C', projectRoot(), 'log', '-1', '--format=%h of %cs']
   const { code, stdout } = await runAnyway('git', git)
   const weir = code === 0 ? stdout.trim() : 'an unknown commit'
-  const environment = `Weir ${weir}, Kubernetes ${KUBERNETES_VERSION}, Linux ${release().split('-')[0]}`
+  const [linux] = release().split('-')
+  const environment = `Weir ${weir}, Kubernetes ${KUBERNETES_VERSION}, Linux ${linux}`
   return conformanceTable(plan, outcomes, environment)
 }
