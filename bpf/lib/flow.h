@@ -99,12 +99,22 @@ static __always_inline void flow_touch(struct flow *flow, __u32 length)
 	flow->bytes += length;
 }
 
+/* True when VXLAN of this sender may carry the entry's packets. What leaves for another node again
+ * holds that one in `node`: its sender was asked for when the entry was decided.
+ */
+static __always_inline bool flow_is_from_peer(const struct flow *flow, const struct packet *pkt)
+{
+	if (flow->next == FLOW_TO_NEIGHBOUR || flow->next == FLOW_TO_OVERLAY)
+		return true;
+	return address_equal(&flow->node, &pkt->peer);
+}
+
 /* True when the entry's decision stands, and the packet came the way it must. */
 static __always_inline bool flow_is_current(const struct flow *flow, const struct packet *pkt)
 {
 	if (flow->from_ifindex != pkt->from_ifindex || flow->epoch != epoch)
 		return false;
-	return !pkt->by_overlay || address_equal(&flow->node, &pkt->peer);
+	return !pkt->by_overlay || flow_is_from_peer(flow, pkt);
 }
 
 /* THE lookup: the entry of an established connection's ordinary packet, or NULL. */

@@ -13,7 +13,7 @@ static __always_inline bool icmp_may_complain(const struct packet *pkt, const st
 	if (pkt->by_name)
 		return !source_check(pkt, &pkt->complainer);
 	if (pkt->by_overlay)
-		return flow->flags & FLOW_FROM_OVERLAY && address_equal(&flow->node, &pkt->peer);
+		return flow->flags & FLOW_FROM_OVERLAY && flow_is_from_peer(flow, pkt);
 	if (pkt->direction != DIRECTION_FROM_POD)
 		return true;
 	return flow->from_ifindex == pkt->from_ifindex && !source_check(pkt, &pkt->complainer);

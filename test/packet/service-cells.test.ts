@@ -78,10 +78,11 @@ const FRONTS: readonly Front[] = [
 function rows(s: Side, front: Front, client: Client, place: Place): Partial<MapRows> {
   const { services, backends } = topologyRows()
   const [full, empty] = [serviceValue(99, 1).internal, { id: 0, count: 0 }]
+  const isInside = client === 'podA' || client === 'node'
   const value = {
     ...serviceValue(99, 1),
-    internal: client === 'outside' ? empty : full,
-    external: client === 'outside' ? full : empty,
+    internal: isInside ? full : empty,
+    external: isInside ? empty : full,
   }
   const key = { address: front.address(s), port: front.port }
   const backend = { address: s[place], port: PORT.target, hits: 0n }
