@@ -36,7 +36,26 @@ static __always_inline void flow_go_stack(struct flow *flow)
 		flow_go(flow, FLOW_TO_STACK, 0, ANY_MTU);
 }
 
-/* To another node. Without an IPv4 underlay there is no VXLAN by the programs, and so no DSR. */
+/* Handed over to the backend's node (dsr.h); false where VXLAN over IPv4 does not reach it. */
+static __always_inline bool flow_go_dsr(struct flow *flow, const struct destination *destination)
+{
+	bool direct = address_is_ipv4(&destination->node);
+	const struct address *tunnel = direct ? &destination->node : &destination->tunnel;
+
+	if (!address_is_ipv4(tunnel))
+		return false;
+	flow->node = *tunnel;
+	flow->flags |= FLOW_DSR;
+	if (destination->flags & DESTINATION_NODE)
+		flow->flags |= FLOW_DSR_NODE;
+	if (direct && destination->flags & DESTINATION_ON_LINK)
+		flow->flags |= FLOW_ON_LINK;
+	flow_go(flow, FLOW_TO_OVERLAY, config.overlay_ifindex,
+		config.uplink_mtu - VXLAN_IPV4_OVERHEAD);
+	return true;
+}
+
+/* To another node. */
 static __always_inline int flow_go_destination(struct flow *flow,
 					       const struct destination *destination, bool dsr)
 {
@@ -47,13 +66,12 @@ static __always_inline int flow_go_destination(struct flow *flow,
 	/* No node is another's transit, but for whom it stands in. */
 	if (flow->flags & FLOW_FROM_OVERLAY && !(flow->flags & FLOW_SERVICE))
 		return -DROP_NO_ROUTE;
+	if (dsr && flow_go_dsr(flow, destination))
+		return 0;
 	flow->node = destination->node;
 	if (destination->flags & DESTINATION_ON_LINK)
 		flow->flags |= FLOW_ON_LINK;
-	if (dsr && address_is_ipv4(&flow->node)) {
-		flow->flags |= FLOW_DSR;
-		flow_go(flow, FLOW_TO_OVERLAY, config.overlay_ifindex, mtu - VXLAN_IPV4_OVERHEAD);
-	} else if (destination->flags & DESTINATION_OVERLAY) {
+	if (destination->flags & DESTINATION_OVERLAY) {
 		mtu -= address_is_ipv4(&flow->node) ? VXLAN_IPV4_OVERHEAD : VXLAN_IPV6_OVERHEAD;
 		flow_go(flow, FLOW_TO_OVERLAY, config.overlay_ifindex, mtu);
 	} else if (destination->flags & DESTINATION_ON_LINK) {
@@ -105,7 +123,7 @@ GLOBAL int flow_decide(struct flow *flow)
 	to = &flow->out.destination;
 	dsr = flow->flags & FLOW_DSR;
 	flow->epoch = epoch;
-	flow->flags &= ~(FLOW_ON_LINK | FLOW_SHAPED | FLOW_DSR);
+	flow->flags &= ~(FLOW_ON_LINK | FLOW_SHAPED | FLOW_DSR | FLOW_DSR_NODE);
 	if (flow->flags & FLOW_BY_STACK) {
 		flow_go_stack(flow);
 		return 0;

@@ -20,10 +20,11 @@ enum destination_flags {
 };
 
 struct destination {
-	struct address node; /* the node's underlay address */
-	__u32 flags;	     /* enum destination_flags */
+	struct address node;   /* the node's underlay address */
+	struct address tunnel; /* where `node` is no IPv4 address: the one for VXLAN; else zero */
+	__u32 flags;	       /* enum destination_flags */
 };
-_Static_assert(sizeof(struct destination) == 20, "pinned");
+_Static_assert(sizeof(struct destination) == 36, "pinned");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

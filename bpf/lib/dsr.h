@@ -9,6 +9,7 @@
  */
 #pragma once
 #include "decide.h"
+#include "encap.h"
 
 static __always_inline void backend_name_read(const struct backend_name *name,
 					      const volatile struct address *near,
@@ -21,11 +22,13 @@ static __always_inline void backend_name_read(const struct backend_name *name,
 /* The address that a name means: a pod's, whose neighbour is the gateway, or the node's own. */
 static __always_inline bool dsr_find_backend(const struct packet *pkt, struct address *address)
 {
+	if (pkt->by_name == VXLAN_NAMES_NODE) {
+		backend_name_read(&pkt->named, pkt->is_ipv6 ? &config.node6 : &config.node4,
+				  address);
+		return address_is_own(address);
+	}
 	backend_name_read(&pkt->named, pkt->is_ipv6 ? &config.gateway6 : &config.gateway4, address);
-	if (endpoint_find(address))
-		return true;
-	backend_name_read(&pkt->named, pkt->is_ipv6 ? &config.node6 : &config.node4, address);
-	return address_is_own(address);
+	return endpoint_find(address);
 }
 
 /* The backend that another node has chosen, in the place of the frontend: 0 or -DROP_x. */

@@ -9,7 +9,11 @@
 #define VXLAN_LENGTH 50 /* sizeof(struct vxlan_frame) would count its alignment */
 #define VXLAN_INNER (ETH_HLEN + VXLAN_LENGTH) /* where the inner IP header begins */
 #define VXLAN_HAS_VNI 0x08000000
-#define VXLAN_NAMES_BACKEND 1 /* beside the VNI: in the place of the inner MACs (dsr.h) */
+/* Beside the VNI: in the place of the inner MACs is a backend's name, a pod's or the node's own
+ * (dsr.h); the ends of two addresses may be the same.
+ */
+#define VXLAN_NAMES_POD 1
+#define VXLAN_NAMES_NODE 2
 #define VXLAN_TTL 64
 #define VXLAN_FIRST_PORT 32768
 
@@ -106,7 +110,9 @@ static __always_inline void encap_write(struct vxlan_frame *frame, const struct 
 	frame->udp.check = 0;
 	frame->flags = bpf_htonl(VXLAN_HAS_VNI);
 	if (flow->flags & FLOW_DSR) {
-		frame->vni = bpf_htonl(config.overlay_vni << 8 | VXLAN_NAMES_BACKEND);
+		frame->vni = bpf_htonl(
+			config.overlay_vni << 8 |
+			(flow->flags & FLOW_DSR_NODE ? VXLAN_NAMES_NODE : VXLAN_NAMES_POD));
 		backend_name_write((struct backend_name *)&frame->inner, &flow->out);
 	} else {
 		frame->vni = bpf_htonl(config.overlay_vni << 8);
@@ -166,6 +172,7 @@ static __always_inline bool encap_is_ours(void *data, void *end, struct packet *
 					  __be16 *protocol)
 {
 	struct vxlan_frame *frame = data + ETH_HLEN;
+	__u32 vni;
 
 	if ((void *)frame + VXLAN_LENGTH > end)
 		return false;
@@ -174,10 +181,13 @@ static __always_inline bool encap_is_ours(void *data, void *end, struct packet *
 		return false;
 	if (frame->udp.dest != config.overlay_port || frame->flags != bpf_htonl(VXLAN_HAS_VNI))
 		return false;
-	pkt->by_name = frame->vni == bpf_htonl(config.overlay_vni << 8 | VXLAN_NAMES_BACKEND);
+	vni = bpf_ntohl(frame->vni);
+	if (vni >> 8 != config.overlay_vni || (vni & 0xff) > VXLAN_NAMES_NODE)
+		return false;
+	pkt->by_name = vni;
 	if (pkt->by_name)
 		__builtin_memcpy(&pkt->named, &frame->inner, sizeof(pkt->named));
-	else if (!config.overlay_ifindex || frame->vni != bpf_htonl(config.overlay_vni << 8))
+	else if (!config.overlay_ifindex)
 		return false;
 	address_from_ipv4(&pkt->peer, frame->ip.saddr);
 	*protocol = frame->inner.h_proto;

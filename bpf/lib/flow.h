@@ -40,7 +40,8 @@ enum flow_flags {
 	FLOW_ON_LINK = 1024,	 /* `node` is a neighbour on the uplink: no FIB lookup */
 	FLOW_SHAPED = 2048,	 /* into its pod through the egress queue of the host end */
 	FLOW_SNAT = 4096,	 /* the client appears as this node */
-	FLOW_DSR = 8192, /* leaves as it came: `out` names the backend to its node (dsr.h) */
+	FLOW_DSR = 8192,       /* leaves as it came: `out` names the backend to its node (dsr.h) */
+	FLOW_DSR_NODE = 16384, /* FLOW_DSR: the backend is a process of its node, and no pod */
 };
 
 struct flow {

@@ -60,7 +60,7 @@ struct packet {
 	__u8 tcp_flags;
 	__u8 is_unknown; /* map flows has been asked, and has nothing */
 	__u8 is_stray;	 /* the frame was for another machine */
-	__u8 by_name;	 /* by_overlay: `named` is the backend that its sender has chosen */
+	__u8 by_name;	 /* by_overlay: `named` is the backend chosen: VXLAN_NAMES_x, or 0 */
 	__u8 pad;
 	struct backend_name named;
 };

@@ -10,6 +10,7 @@
  *   weir-pod stream tcp|udp|ping HOST [PORT] [--interval US]     until stdin ends
  *   weir-pod mtu INTERFACE
  *   weir-pod fetch HOST PORT PATH
+ *   weir-pod wire INTERFACE                                      so that XDP is at home behind it
  *
  * Clients print JSON and exit 0 only if everything was answered.
  */
@@ -57,7 +58,7 @@ static const struct option long_options[] = {
 
 static int usage(void)
 {
-	fputs("usage: weir-pod serve|ask|probe|transfer|ping|stream|mtu|fetch ... (see "
+	fputs("usage: weir-pod serve|ask|probe|transfer|ping|stream|mtu|fetch|wire ... (see "
 	      "native/lab/README.md)\n",
 	      stderr);
 	return 2;
@@ -146,6 +147,8 @@ int main(int argc, char **argv)
 		return usage();
 	if (!strcmp(mode, "mtu"))
 		return look_mtu(argv[0]);
+	if (!strcmp(mode, "wire"))
+		return wire(argv[0]);
 	if (!strcmp(mode, "probe"))
 		return probe(&options, argc, argv);
 	options.host = argv[0];

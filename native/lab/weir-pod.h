@@ -39,6 +39,7 @@ int transfer(const struct options *options);
 int ping(const struct options *options);
 int stream(const char *kind, const struct options *options);
 int look_mtu(const char *interface);
+int wire(const char *interface);
 int look_page(const struct options *options, const char *path);
 
 /* serve-tcp.c: one accepted connection, driven by epoll. */

@@ -1,5 +1,7 @@
 // The packets that programs are measured with, and the maps behind them: two pods, a node behind
 // VXLAN, a Service, IPv4 and IPv6.
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { KernelMap } from '../datapath/entry-map.ts'
 import * as layout from '../datapath/layout.gen.ts'
 import type { BpfObject } from '../libbpf/object.ts'
@@ -19,14 +21,19 @@ export interface ProgramCase {
   readonly repeat?: number
 }
 
+/** Where XDP's frames arrive, made by makeUplink(). */
+export const UPLINK = 3
+
 /** Each run takes one hop of a packet between pods, and changes nothing else: 255 would do. */
 const REPEAT = 200
 
 /** BPF_PROG_TEST_RUN without a device runs on loopback, so that is where the pods are. */
 const LOOPBACK = 1
 const VNI = 1
+const NODE_PORT = 30_080
 const VXLAN_PORT = 8472
 const NODE = parseAddress('192.0.2.1')
+const NODE6 = parseAddress('fd00:ff::1')
 const OTHER_NODE = parseAddress('192.0.2.2')
 const HOST_MAC = parseMac('02:00:00:00:00:01')
 const POD_MAC = parseMac('02:00:00:00:00:02')
@@ -38,6 +45,8 @@ interface Side {
   readonly remote: Address
   readonly service: Address
   readonly gateway: Address
+  readonly client: Address
+  readonly node: Address
 }
 
 function side(prefix: string, separator: string): Side {
@@ -48,6 +57,8 @@ function side(prefix: string, separator: string): Side {
     remote: address(`2${separator}5`),
     service: address(`9${separator}1`),
     gateway: address(`1${separator}1`),
+    client: address(`8${separator}8`),
+    node: separator === '.' ? NODE : NODE6,
   }
 }
 
@@ -59,9 +70,9 @@ export function sceneConfig(): layout.Config {
     gateway4: v4.gateway,
     gateway6: v6.gateway,
     node4: NODE,
-    node6: parseAddress('::'),
+    node6: NODE6,
     hostIfindex: 2,
-    uplinkIfindex: 3,
+    uplinkIfindex: UPLINK,
     overlayIfindex: 4,
     overlayVni: VNI,
     uplinkMtu: 1500,
@@ -76,6 +87,19 @@ export function sceneConfig(): layout.Config {
   }
 }
 
+/** The uplink and the other node's MAC, for XDP looks its way up before it sends. */
+export function makeUplink(): void {
+  const input = [
+    `link add weirbench index ${UPLINK} type veth peer name weirbench2`,
+    'link set weirbench up',
+    'link set weirbench2 up',
+    `addr add ${NODE}/24 dev weirbench`,
+    `neigh add ${OTHER_NODE} lladdr ${POD_MAC} dev weirbench`,
+  ].join('\n')
+  execFileSync('ip', ['-batch', '-'], { input })
+  writeFileSync('/proc/sys/net/ipv4/ip_forward', '1')
+}
+
 /** Writes what the agent would have written, under epoch 0. */
 export function fillScene(object: BpfObject): void {
   const { maps, DestinationFlags } = layout
@@ -84,7 +108,8 @@ export function fillScene(object: BpfObject): void {
     [{ address: podA }, { ...endpoint, ifindex: LOOPBACK, mac: POD_MAC }] as const,
     [{ address: podB }, { ...endpoint, ifindex: LOOPBACK, mac: OTHER_POD_MAC }] as const,
   ])
-  const node = { node: OTHER_NODE, flags: DestinationFlags.OVERLAY | DestinationFlags.ON_LINK }
+  const flags = DestinationFlags.OVERLAY | DestinationFlags.ON_LINK
+  const node = { node: OTHER_NODE, tunnel: parseAddress('::'), flags }
   const remotes = [...SIDES.map(({ remote }) => remote), OTHER_NODE]
   const destinations = remotes.map((address) => [{ prefixLength: 128, address }, node] as const)
   const services = SIDES.map(({ service }, index) => {
@@ -119,7 +144,7 @@ function write<K, V>(
 export function programCases(object: BpfObject): ProgramCase[] {
   const cases = SIDES.flatMap((s) => casesOf(object, s))
   const flows = [...object.map(layout.maps.flows.name).entries()].length
-  if (flows !== SIDES.length * 4) throw new Error(`Cannot measure programs: ${flows} flows`)
+  if (flows !== SIDES.length * 5) throw new Error(`Cannot measure programs: ${flows} flows`)
   return cases
 }
 
@@ -137,12 +162,19 @@ function casesOf(object: BpfObject, s: Side): ProgramCase[] {
     ['from_uplink', back],
     ['from_pod', away],
   ])
+  const asked = segment(s.client, 4000, s.node, NODE_PORT)
+  const established = new KernelMap(object.map(layout.maps.flows.name), layout.maps.flows)
+  const expose = () => established.updateMany([exposed(s)])
+  expose()
   const key = connection(s.podA, 3000, s.service, 80)
   const other = connection(s.podB, 8080, s.podA, 3000)
   return [
     { name: `established-${family}`, program: 'from_pod', frame: near, repeat: REPEAT },
     { name: `overlay-${family}`, program: 'from_pod', frame: away },
     { name: `overlay-${family}`, program: 'from_uplink', frame: back },
+    // Not in the second of 32 when XDP leaves a quiet flow's packet to the stack.
+    { name: `node-port-${family}`, program: 'from_uplink', frame: asked, prepare: expose },
+    { name: `node-port-${family}`, program: 'xdp_uplink', frame: asked, prepare: expose },
     {
       name: `service-new-${family}`,
       program: 'from_pod',
@@ -150,6 +182,20 @@ function casesOf(object: BpfObject, s: Side): ProgramCase[] {
       prepare: () => embryos.deleteMany([key, other]),
     },
   ]
+}
+
+/** An established connection from outside to a backend behind VXLAN, used this very second. */
+function exposed(s: Side): readonly [layout.Tuple, layout.Flow] {
+  const key = connection(s.client, 4000, s.node, NODE_PORT)
+  const out = connection(s.node, 20_000, s.remote, 8080)
+  const { TRANSLATED, SERVICE, SNAT, ON_LINK } = layout.FlowFlags
+  const flow: layout.Flow = {
+    ...{ out, node: OTHER_NODE, epoch: 0, fromIfindex: 0, toIfindex: 4, serviceId: 1 },
+    ...{ lastSeen: process.hrtime()[0], flags: TRANSLATED | SERVICE | SNAT | ON_LINK },
+    ...{ next: layout.FlowNext.OVERLAY, destinationMac: POD_MAC, sourceMac: POD_MAC, mtu: 1450 },
+    ...{ egressRule: 0, ingressRule: 0, packets: 0n, bytes: 0n },
+  }
+  return [key, flow]
 }
 
 function establish(object: BpfObject, packets: readonly (readonly [string, Uint8Array])[]): void {

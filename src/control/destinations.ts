@@ -1,12 +1,12 @@
 // The other nodes to destinations: one per podCIDR, one per address of the node itself. And the
 // ranges of Service addresses, so that one that no Service has is refused and not routed away.
-import type { Address } from '../net/address.ts'
+import { type Address, addressFamily } from '../net/address.ts'
 import { hostPrefix, prefixFamily } from '../net/prefix.ts'
 import type { Derivation } from '../state/derive.ts'
 import type { Destination } from '../tables/desired.ts'
 import type { Node, ServiceCidr } from '../tables/intent.ts'
 import type { Tables } from '../tables/tables.ts'
-import { pathTo } from './paths.ts'
+import { pathTo, tunnelBeside } from './paths.ts'
 import type { ControlSettings } from './settings.ts'
 
 /** Groups of ranges are "services NAME"; those of nodes the name. */
@@ -49,7 +49,11 @@ export function nodeDestinations(node: Node, settings: ControlSettings): readonl
   ]
   return wanted.flatMap(({ prefix, kind }) => {
     const path = pathTo(node, prefix, settings)
-    return path ? [{ prefix, nodeName: node.name, kind, ...path }] : []
+    if (!path) return []
+    const tunnelAddress =
+      addressFamily(path.nodeAddress) === 6 ? tunnelBeside(node, settings) : undefined
+    const beside = tunnelAddress === undefined ? {} : { tunnelAddress }
+    return [{ prefix, nodeName: node.name, kind, ...path, ...beside }]
   })
 }
 

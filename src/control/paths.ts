@@ -34,6 +34,13 @@ export function pathTo(node: Node, prefix: Prefix, settings: ControlSettings): P
   return { ...tunnel, routing: 'native', problem }
 }
 
+/** Where VXLAN over IPv4 reaches a node whose own way is another one; undefined: nowhere. */
+export function tunnelBeside(node: Node, settings: ControlSettings): Address | undefined {
+  const tunnel = tunnelTo(node, settings)
+  if (!tunnel || tunnel.problem !== undefined) return undefined
+  return addressFamily(tunnel.nodeAddress) === 4 ? tunnel.nodeAddress : undefined
+}
+
 /**
  * The outer header is IPv4 where both this node's uplinks and the other node have it, else IPv6.
  */

@@ -271,9 +271,8 @@ function programConfig(
 
 function xdpDevice(netlink: Netlink, [uplink]: readonly Uplink[]): XdpDevice {
   if (!uplink) throw new Error('Cannot attach XDP: there is no uplink')
-  const { name, ifindex } = uplink
-  const link = listLinks(netlink).find((each) => each.ifindex === ifindex)
-  return { name, ifindex, kind: link?.kind }
+  const link = listLinks(netlink).find(({ ifindex }) => ifindex === uplink.ifindex)
+  return { name: uplink.name, ifindex: uplink.ifindex, kind: link?.kind }
 }
 
 /** Every hook this configuration wants; what is attached beyond them is detached. */

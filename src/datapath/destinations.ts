@@ -55,11 +55,10 @@ export function destinationOperations(options: DestinationOptions): Operations<D
 
 /** To be called once before packets come, and repeated by prune. */
 export function writeLocalDestinations({ map, bumpEpoch, podCidrs }: DestinationOptions): void {
-  const flags = layout.DestinationFlags.LOCAL
-  const node = NO_ADDRESS
+  const own = ownEntry(layout.DestinationFlags.LOCAL)
   const { written } = writeChanged(
     map,
-    podCidrs.map((prefix) => [toKey(prefix), { node, flags }] as const),
+    podCidrs.map((prefix) => [toKey(prefix), own] as const),
   )
   if (written > 0) bumpEpoch()
 }
@@ -73,12 +72,18 @@ function deleteHeld(map: DestinationMap, rows: readonly Destination[]): number {
 function toEntry(row: Destination): readonly [layout.DestinationKey, layout.Destination] {
   const { OVERLAY, NODE, ON_LINK, LOCAL } = layout.DestinationFlags
   // As with this node's podCIDRs: what is not known in it does not exist.
-  if (row.kind === 'services') return [toKey(row.prefix), { node: NO_ADDRESS, flags: LOCAL }]
+  if (row.kind === 'services') return [toKey(row.prefix), ownEntry(LOCAL)]
   const flags =
     (row.routing === 'vxlan' ? OVERLAY : 0) |
     (row.kind === 'node' ? NODE : 0) |
     (row.onLink ? ON_LINK : 0)
-  return [toKey(row.prefix), { node: row.nodeAddress, flags }]
+  const { nodeAddress: node, tunnelAddress: tunnel = NO_ADDRESS } = row
+  return [toKey(row.prefix), { node, flags, tunnel }]
+}
+
+/** No other node's. */
+function ownEntry(flags: number): layout.Destination {
+  return { node: NO_ADDRESS, flags, tunnel: NO_ADDRESS }
 }
 
 /** Lengths are of the 16-byte form: an IPv4 /24 is 120. */

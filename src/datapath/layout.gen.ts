@@ -4,7 +4,7 @@ import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
 import { type Codec, defineCodec, eachOf, type MapLayout, putBytes, takeBytes } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = '2bfb8687d71978ff0b7285587da3320b'
+export const OBJECT_HASH = 'a8b791a73d8cb12cfd46ba31c153ceea'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -103,6 +103,7 @@ export const FlowFlags = {
   SHAPED: 2048,
   SNAT: 4096,
   DSR: 8192,
+  DSR_NODE: 16384,
 } as const
 export type FlowFlags = (typeof FlowFlags)[keyof typeof FlowFlags]
 /** Names of `enum flow_flags` by number. */
@@ -390,20 +391,23 @@ export const config: Codec<Config> = defineCodec(
   }),
 )
 
-/** `struct destination`, 20 bytes. */
+/** `struct destination`, 36 bytes. */
 export interface Destination {
   readonly node: Address
+  readonly tunnel: Address
   readonly flags: number
 }
 export const destination: Codec<Destination> = defineCodec(
-  20,
+  36,
   (view, at, v) => {
     putBytes(view, at, 16, addressToBytes(v.node))
-    view.setUint32(at + 16, v.flags, true)
+    putBytes(view, at + 16, 16, addressToBytes(v.tunnel))
+    view.setUint32(at + 32, v.flags, true)
   },
   (view, at) => ({
     node: addressFromBytes(takeBytes(view, at, 16)),
-    flags: view.getUint32(at + 16, true),
+    tunnel: addressFromBytes(takeBytes(view, at + 16, 16)),
+    flags: view.getUint32(at + 32, true),
   }),
 )
 

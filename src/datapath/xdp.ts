@@ -81,7 +81,7 @@ export function isXdpPin(name: string): boolean {
 function reasonAgainst({ kind }: XdpDevice, wish: XdpWish): string | undefined {
   if (wish === 'off') return '--xdp off'
   if (wish === 'auto' && kind === 'veth') {
-    return 'a veth loses what XDP sends unless its peer polls, which cannot be seen from here'
+    return 'a veth holds back what XDP sends unless its peer has XDP too (--xdp native if so)'
   }
   return undefined
 }

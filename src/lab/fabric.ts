@@ -12,6 +12,11 @@ export function fabricNetns(lab: string): string {
   return `${labPrefix(lab)}-fabric`
 }
 
+/** The end of a node's cable at its switch. */
+export function portOf(node: string): string {
+  return `to_${node}`
+}
+
 /** Makes the underlay; the nodes' cables come with connectNode. */
 export async function makeFabric(paths: LabPaths, spec: LabSpec): Promise<void> {
   const netns = fabricNetns(spec.name)
@@ -34,7 +39,7 @@ export async function makeFabric(paths: LabPaths, spec: LabSpec): Promise<void> 
 
 /** Plugs a node's eth0 into its switch, and routes its podCIDRs to it. */
 export async function connectNode(spec: LabSpec, plan: NodePlan, nodeNetns: string): Promise<void> {
-  const port = `to_${plan.name}`
+  const port = portOf(plan.name)
   const outside = plan.name === FIRST_NODE ? Object.values(OUTSIDE_RANGES) : []
   await ipBatch(fabricNetns(spec.name), [
     `link add ${port} type veth peer name eth0 netns ${nodeNetns}`,

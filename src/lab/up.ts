@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { startAgent, waitForAgent } from './agents.ts'
 import { publishLab } from './apply.ts'
 import { down } from './down.ts'
-import { fabricNetns, makeFabric } from './fabric.ts'
+import { fabricNetns, makeFabric, portOf } from './fabric.ts'
 import { makeNode } from './nodes.ts'
 import { builtProgram, labPaths, MADE_NETNS_DIRECTORY, NETNS_DIRECTORY } from './paths.ts'
-import { startIn } from './place.ts'
+import { enterCommand, startIn } from './place.ts'
 import { identify } from './processes.ts'
 import { type LabRecord, type NodeRecord, writeRecord } from './record.ts'
+import { runAnyway } from './run.ts'
 import { type AgentSettings, bare, type LabSpec, planNodes, routerAddresses } from './spec.ts'
 
 /** Port of the outside host, a server in the fabric that belongs to no node. */
@@ -52,11 +53,21 @@ export async function up(spec: LabSpec, settings: AgentSettings): Promise<LabRec
 
 /** Starts the agents of all nodes and records them; resolves once they take pods. */
 export async function startAgents(lab: LabRecord, settings: AgentSettings): Promise<LabRecord> {
+  if (settings.xdp === 'native') await makeWires(lab)
   const nodes = lab.nodes.map((node) => ({ ...node, agent: startAgent(lab, node, settings) }))
   const started = { ...lab, settings, nodes }
   writeRecord(started)
   await Promise.all(nodes.map(waitForAgent))
   return started
+}
+
+/** The switches' ports as those of real ones: XDP at the nodes' ends needs it, and it stays. */
+async function makeWires({ fabric, nodes }: LabRecord): Promise<void> {
+  for (const { name } of nodes) {
+    const command = [builtProgram('weir-pod'), 'wire', portOf(name)]
+    const { code, stderr } = await runAnyway('sh', enterCommand(fabric, command))
+    if (code !== 0) throw new Error(stderr.trim())
+  }
 }
 
 /** A server outside the cluster: what a pod meets beyond its nodes. */

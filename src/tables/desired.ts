@@ -72,6 +72,8 @@ export interface Destination {
   readonly nodeName: string
   /** Address of the node on the underlay, in the family used for the tunnel or the next hop. */
   readonly nodeAddress: Address
+  /** The node's IPv4 address, for what is handed over in VXLAN, where nodeAddress is none. */
+  readonly tunnelAddress?: Address
   /** The node's address is a neighbour on an uplink: packets need no route lookup. */
   readonly onLink: boolean
   readonly routing: Routing

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { run, type Scene } from './scene.ts'
 
-const WEIR_POD = join(resolve(import.meta.dirname, '../..'), 'native/out/weir-pod')
+export const WEIR_POD = join(resolve(import.meta.dirname, '../..'), 'native/out/weir-pod')
 
 const BLAST = join(import.meta.dirname, 'blast.ts')
 
@@ -14,6 +14,12 @@ export interface Stream {
   readonly sent: number
   readonly received: number
   readonly lost: number
+}
+
+export interface Asked {
+  readonly ok: boolean
+  readonly error?: string
+  readonly answer?: { readonly name: string; readonly client: string }
 }
 
 /** A namespace from which and to which traffic is sent. */
@@ -61,6 +67,22 @@ export class Place {
       }
     }
     return { ok: true, detail: '' }
+  }
+
+  /** One question to any port: the address of the client as the server sees it. */
+  askPort(address: string, port: number, ...more: readonly string[]): Asked {
+    const question = ['ask', address, String(port), ...more]
+    try {
+      return JSON.parse(run('ip', 'netns', 'exec', this.netns, WEIR_POD, ...question))
+    } catch (error) {
+      return JSON.parse((error as { stdout: string }).stdout)
+    }
+  }
+
+  /** Gets so many bytes by TCP and checks each. */
+  transfer(address: string, port: number, size: number): void {
+    const args = ['transfer', address, String(port), '--size', String(size)]
+    run('ip', 'netns', 'exec', this.netns, WEIR_POD, ...args)
   }
 
   /** Sends numbered requests every 2 ms until the answered function is called. */

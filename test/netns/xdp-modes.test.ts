@@ -14,7 +14,7 @@ before(() => {
 after(() => scene.dispose())
 
 const CASES = [
-  { flag: 'auto', xdp: /^off on eth0: a veth loses what XDP sends/, attached: '' },
+  { flag: 'auto', xdp: /^off on eth0: a veth holds back what XDP sends/, attached: '' },
   { flag: 'generic', xdp: /^generic on eth0$/, attached: 'xdpgeneric' },
   { flag: 'native', xdp: /^native on eth0$/, attached: 'xdp' },
   { flag: 'native', xdp: /^native on eth0$/, attached: 'xdp' },

@@ -11,6 +11,8 @@ const CASES = [
   'from_pod.overlay',
   'from_uplink.overlay',
   'from_pod.service-new',
+  'from_uplink.node-port',
+  'xdp_uplink.node-port',
 ]
 
 test('timePrograms() has a row for each program and path, in both families', () => {

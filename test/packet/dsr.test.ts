@@ -18,7 +18,15 @@ import {
 import { type Fixture, reverse, runFixtures, type Step } from '../support/fixture.ts'
 import { frame, tcp, udp, WAY } from '../support/frames.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
-import { createDevices, IFINDEX, MAC, MTU, PORT, type Side } from '../support/topology.ts'
+import {
+  createDevices,
+  IFINDEX,
+  MAC,
+  MTU,
+  NEIGHBOUR_TUNNEL,
+  PORT,
+  type Side,
+} from '../support/topology.ts'
 import { OVERLAY_MTU, STRANGER } from '../support/tunnel.ts'
 import { World } from '../support/world.ts'
 import { settle } from '../support/xdp.ts'
@@ -75,8 +83,7 @@ const ASKED: readonly Fixture[] = WAYS.flatMap((way): Fixture[] => [
     flows: () => [],
   },
   {
-    name: `${way.name}: to nodes that are reached natively too, where they have an IPv4 address`,
-    families: [4],
+    name: `${way.name}: to nodes that are reached natively too, by their IPv4 address`,
     rows,
     steps: (s) =>
       (['neighbourPod', 'neighbourNode'] as const).map((backend) => {
@@ -85,7 +92,10 @@ const ASKED: readonly Fixture[] = WAYS.flatMap((way): Fixture[] => [
         return {
           ...askedBy(way, s, body),
           ...{ before: settle, action: way.sent },
-          out: namedOut(way, s, s.neighbourNode, inner),
+          out: namedOut(
+            ...([way, s, NEIGHBOUR_TUNNEL, inner] as const),
+            backend === 'neighbourPod' ? 'pod' : 'node',
+          ),
         }
       }),
   },
@@ -140,7 +150,11 @@ function handedOver(
   { source = s.world, node = s.overlayNode } = {},
 ): Pick<Step, 'program' | 'on' | 'frame'> {
   const inner = frame(nameOf(backend, PORT.target), source, frontend(s), body, { ttl: 63 })
-  return { program: 'from_uplink', on: IFINDEX.uplink, frame: namedIn(inner, node) }
+  return {
+    program: 'from_uplink',
+    on: IFINDEX.uplink,
+    frame: namedIn(inner, node, backend === s.node ? 'node' : 'pod'),
+  }
 }
 
 /** An address of the node that was asked, or of a load balancer. */

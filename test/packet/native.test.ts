@@ -261,7 +261,7 @@ const STALE: readonly Fixture[] = [
         before: (world) => {
           const { ON_LINK: flags } = layout.DestinationFlags
           const key = { prefixLength: 128, address: s.podB }
-          const row = [key, { node: s.neighbourNode, flags }] as const
+          const row = [key, { node: s.neighbourNode, tunnel: s.neighbourNode, flags }] as const
           world.entries(layout.maps.endpoints).deleteMany([{ address: s.podB }])
           world.entries(layout.maps.destinations).updateMany([row])
           world.epoch = 2

@@ -111,8 +111,10 @@ export function nameOf(
 /** Byte of the VXLAN header that says so, from the start of a frame over IPv4. */
 const NAMES_BACKEND_AT = 14 + 20 + 8 + 7
 
-function marked(bytes: Uint8Array): Uint8Array {
-  bytes[NAMES_BACKEND_AT] = 1
+export type Named = 'pod' | 'node'
+
+function marked(bytes: Uint8Array, named: Named): Uint8Array {
+  bytes[NAMES_BACKEND_AT] = named === 'pod' ? 1 : 2
   return bytes
 }
 
@@ -122,11 +124,13 @@ export function namedOut(
   s: Side,
   node: Address,
   inner: Uint8Array,
+  named: Named = 'pod',
 ): (actual: Uint8Array) => Uint8Array {
-  return (actual) => marked(wrapped({ ...s, overlayNode: node }, inner, way.wrappedMacs)(actual))
+  return (actual) =>
+    marked(wrapped({ ...s, overlayNode: node }, inner, way.wrappedMacs)(actual), named)
 }
 
 /** The same as it arrives at the test node. */
-export function namedIn(inner: Uint8Array, node: Address): Uint8Array {
-  return marked(tunnelled(inner, { source: node, destination: NODE }))
+export function namedIn(inner: Uint8Array, node: Address, named: Named = 'pod'): Uint8Array {
+  return marked(tunnelled(inner, { source: node, destination: NODE }), named)
 }

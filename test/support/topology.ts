@@ -198,6 +198,10 @@ function endpointRow(
   return [{ address }, { ...endpoint, flags: 0, mtu: MTU.pod }]
 }
 
+/** The neighbour's IPv4 address. */
+export const NEIGHBOUR_TUNNEL = parseAddress('192.168.50.3')
+const NO_ADDRESS = parseAddress('::')
+
 function destinationRows(s: Side): Rows<layout.DestinationKey, layout.Destination> {
   const { OVERLAY, NODE, ON_LINK, LOCAL } = layout.DestinationFlags
   const cidr = s.family === 4 ? 120 : 112
@@ -213,7 +217,7 @@ function destinationRows(s: Side): Rows<layout.DestinationKey, layout.Destinatio
         : parseAddress(address.replace(/5$/, s.family === 4 ? '0' : ''))
     return [
       { prefixLength, address: base },
-      { node, flags },
+      { node, flags, tunnel: node === s.neighbourNode ? NEIGHBOUR_TUNNEL : NO_ADDRESS },
     ]
   }
   return [

@@ -145,3 +145,19 @@ test('overlay routes need a gateway of the family', () => {
   assert.deepEqual(routes(NEAR, settings('vxlan'), node('node-1', [], ['10.0.1.9/32'])), [])
   assert.deepEqual(nodeRoutesTo(NEAR, undefined, settings('vxlan')), [])
 })
+
+test('beside a native way over IPv6 stands the IPv4 address for VXLAN, where both have one', () => {
+  const beside = (of: Node, with_: ControlSettings) =>
+    nodeDestinations(of, with_).map(({ nodeAddress, tunnelAddress }) => [
+      nodeAddress,
+      tunnelAddress,
+    ])
+  assert.deepEqual(beside(NEAR, settings('native')), [
+    ['192.168.0.2', undefined],
+    ['fd00::2', '192.168.0.2'],
+    ['192.168.0.2', undefined],
+    ['fd00::2', '192.168.0.2'],
+  ])
+  const ipv6 = settings('native', ['fd00::/64'])
+  assert.ok(beside(NEAR, ipv6).every(([, tunnel]) => tunnel === undefined))
+})
