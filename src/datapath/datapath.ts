@@ -139,25 +139,20 @@ export class Datapath {
     this.#routeContext = { hostIfindex: devices.host.ifindex, gateways, uplinks, podCidrs }
     this.#endpointMap = new KernelMap(object.map('endpoints'), layout.maps.endpoints)
     const purgeProgram = object.program('flow_purge')
-    const socketMaps = {
+    const serviceMaps = {
       services: new KernelMap(object.map('services'), layout.maps.services),
+      backends: new KernelMap(object.map('backends'), layout.maps.backends),
+      sourceRanges: new KernelMap(object.map('source_ranges'), layout.maps.sourceRanges),
       sockFrontends: new KernelMap(object.map('sock_frontends'), layout.maps.sockFrontends),
     }
     const endedMap = new KernelMap(object.map('ended'), layout.maps.ended)
-    this.#services = new Services(
-      {
-        services: socketMaps.services,
-        backends: new KernelMap(object.map('backends'), layout.maps.backends),
-        sourceRanges: new KernelMap(object.map('source_ranges'), layout.maps.sourceRanges),
+    this.#services = new Services(serviceMaps, {
+      maglevSize,
+      endFlows: (ended) => {
+        purgeFlows(purgeProgram, endedMap, ended)
+        endSockets(library, findDeadSockets(serviceMaps, ended), podNamespaces())
       },
-      {
-        maglevSize,
-        endFlows: (ended) => {
-          purgeFlows(purgeProgram, endedMap, ended)
-          endSockets(library, findDeadSockets(socketMaps, ended), podNamespaces())
-        },
-      },
-    )
+    })
     this.endpoints = new Endpoints({
       ...{ library, netlink, gateways, bumpEpoch: bump },
       map: this.#endpointMap,
