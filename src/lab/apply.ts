@@ -7,7 +7,7 @@ import { type PlannedPod, planPods, WORKLOADS } from './manifests/plan.ts'
 import { type KubeObject, objectKey } from './manifests/read.ts'
 import { aimedPorts, type PlannedService, planServices } from './manifests/services.ts'
 import { mergeObjects, readApplied, withoutObjects, writeApplied } from './objects.ts'
-import { createPod, removePod, restartServer } from './pods.ts'
+import { announcePod, createPod, removePod, restartServer } from './pods.ts'
 import { isAlive } from './processes.ts'
 import { AS_WRITTEN, publish } from './publish.ts'
 import { type LabRecord, type PodRecord, podKey, readRecord, writeRecord } from './record.ts'
@@ -59,14 +59,13 @@ async function reconcileLab(name: string, objects: readonly KubeObject[]): Promi
   const keep = lab.pods.filter((pod) => isSamePod(pod, wanted.get(podKey(pod))))
   const surplus = lab.pods.filter((pod) => !keep.includes(pod))
   const kept = new Set(keep.map(podKey))
-  const missing = planned.filter((pod) => !kept.has(podKey(pod)))
+  const missing = planned
+    .filter((pod) => !kept.has(podKey(pod)))
+    .map((plan) => announcePod(lab, plan))
 
   writeApplied(name, { objects: known, services })
-  publish(
-    { ...lab, pods: keep.map((pod) => ({ ...pod, ...wanted.get(podKey(pod)) })) },
-    services,
-    known,
-  )
+  const staying = keep.map((pod) => ({ ...pod, ...wanted.get(podKey(pod)) }))
+  publish({ ...lab, pods: [...staying, ...missing] }, services, known)
   const record = (pods: readonly PodRecord[]): void => {
     lab = { ...lab, pods }
     writeRecord(lab)

@@ -19,23 +19,32 @@ function nodeOf(lab: LabRecord, pod: { readonly node: string }): NodeRecord {
 }
 
 /**
- * Makes the pod's namespace, attaches it and starts its server. Leaves nothing behind on failure.
+ * The pod as an API server has it before a kubelet makes it: without addresses. It is published
+ * so, for agents answer ADD only when they know the Pod that policies may select.
  */
-export async function createPod(lab: LabRecord, plan: PlannedPod): Promise<PodRecord> {
+export function announcePod(lab: LabRecord, plan: PlannedPod): PodRecord {
   const node = nodeOf(lab, plan)
   const uid = randomUUID()
   const name = `${labPrefix(lab.name)}-pod-${plan.namespace}-${plan.name}`
-  const pod: PodRecord = {
+  return {
     ...plan,
     uid,
     containerId: uid.replaceAll('-', '').padEnd(64, '0'),
     netns: plan.hostNetwork ? node.netns : name,
     cgroup: join(node.cgroup, 'pods', `${plan.namespace}.${plan.name}`),
-    addresses: node.addresses,
+    addresses: [],
     server: null,
   }
+}
+
+/**
+ * Makes the pod's namespace, attaches it and starts its server. Leaves nothing behind on failure.
+ */
+export async function createPod(lab: LabRecord, announced: PodRecord): Promise<PodRecord> {
+  const node = nodeOf(lab, announced)
+  const pod = { ...announced, addresses: node.addresses }
   try {
-    if (plan.hostNetwork) return { ...pod, server: await startServer(lab, pod) }
+    if (pod.hostNetwork) return { ...pod, server: await startServer(lab, pod) }
     await makeNetns(labPaths(lab.name), pod.netns)
     const addresses = await cniAdd(node, pod)
     return { ...pod, addresses, server: await startServer(lab, pod) }

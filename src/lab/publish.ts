@@ -25,6 +25,7 @@ export function publish(
   const directory = labPaths(lab.name).manifests
   mkdirSync(directory, { recursive: true })
   const files = new Map<string, unknown>()
+  const ready = lab.pods.filter(({ addresses }) => addresses.length > 0)
   const put = (kind: string, { namespace = '', name }: Named, body: object): void => {
     files.set(`${kind.toLowerCase()}.${namespace ? `${namespace}.` : ''}${name}.yaml`, body)
   }
@@ -35,8 +36,7 @@ export function publish(
   for (const pod of lab.pods) put('Pod', pod, podObject(pod))
   for (const service of services) {
     put('Service', service, serviceObject(service))
-    for (const slice of planSlices(service, lab.pods))
-      put('EndpointSlice', slice, sliceObject(slice))
+    for (const slice of planSlices(service, ready)) put('EndpointSlice', slice, sliceObject(slice))
   }
   // Policies, and slices that people wrote themselves for Services without a selector.
   for (const object of objects)
