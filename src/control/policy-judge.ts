@@ -1,0 +1,115 @@
+// What compiled policy says of a connection, from the rows alone: the programs' question
+// (bpf/lib/policy.h) without maps, for asking about policies that are not in force.
+import { type Address, addressFamily } from '../net/address.ts'
+import { type Prefix, prefixContains, prefixLength } from '../net/prefix.ts'
+import {
+  type EndpointPolicy,
+  IDENTITY,
+  POLICY_CLOSED,
+  POLICY_OPEN,
+  type PolicyDirection,
+  type PolicyEntry,
+} from '../tables/policy.ts'
+import type { Tables } from '../tables/tables.ts'
+
+export interface JudgedConnection {
+  readonly source: Address
+  readonly destination: Address
+  readonly protocol: number
+  readonly port: number
+}
+
+export interface Judgement {
+  readonly allowed: boolean
+  /** The rule that denies, else one that allows; absent: nothing isolates either end. */
+  readonly rule?: string
+}
+
+type PolicyRows = Pick<
+  Tables,
+  | 'nodes'
+  | 'addressIdentities'
+  | 'cidrIdentities'
+  | 'policySets'
+  | 'endpointPolicies'
+  | 'policyRules'
+>
+
+/** Asks for connections as seen on one node. */
+export class PolicyJudge {
+  readonly #tables: PolicyRows
+  readonly #own: ReadonlySet<Address>
+  readonly #prefixes: readonly { readonly prefix: Prefix; readonly identity: number }[]
+
+  /** `own`: addresses of this node, its gateways included. */
+  constructor(tables: PolicyRows, own: Iterable<Address>) {
+    this.#tables = tables
+    this.#own = new Set(own)
+    this.#prefixes = [...tables.cidrIdentities.rows()].sort(
+      (a, b) => prefixLength(b.prefix) - prefixLength(a.prefix),
+    )
+  }
+
+  judge(connection: JudgedConnection): Judgement {
+    const { source, destination } = connection
+    if (source === destination) return { allowed: true }
+    const egress = this.#side('egress', connection)
+    if (egress && !egress.allowed) return egress
+    const ingress = this.#own.has(source) ? undefined : this.#side('ingress', connection)
+    return ingress ?? egress ?? { allowed: true }
+  }
+
+  #side(direction: PolicyDirection, connection: JudgedConnection): Judgement | undefined {
+    const { source, destination } = connection
+    const [own, peer] = direction === 'egress' ? [source, destination] : [destination, source]
+    const row = this.#tables.endpointPolicies.get(own)
+    if (!row || row[direction] === POLICY_OPEN) return undefined
+    const found = this.#search(row, direction, { ...connection, peer })
+    const allowed = found?.verdict === 'allow' || row.audit
+    const rule = found?.ruleId
+      ? this.#tables.policyRules.get(String(found.ruleId))?.text
+      : `isolation of ${own}: no rule allows it`
+    return { allowed, ...(rule === undefined ? {} : { rule }) }
+  }
+
+  #search(
+    row: EndpointPolicy,
+    direction: PolicyDirection,
+    { peer, protocol, port }: JudgedConnection & { readonly peer: Address },
+  ): PolicyEntry | undefined {
+    if (row[direction] === POLICY_CLOSED) return undefined
+    const entries = this.#tables.policySets.get(String(row[direction]))?.entries ?? []
+    for (const identity of this.#levels(peer)) {
+      for (const asked of [protocol, 0]) {
+        const [longest] = entries
+          .filter((entry) => entry.identity === identity && entry.protocol === asked)
+          .filter((entry) => (entry.port ^ port) >> (16 - entry.portBits) === 0)
+          .sort((a, b) => b.portBits - a.portBits)
+        if (longest) return longest
+      }
+    }
+    return undefined
+  }
+
+  /** The peer's own identity, its group when it is a pod, everybody. */
+  #levels(peer: Address): number[] {
+    const known = this.#tables.addressIdentities.get(peer)?.identity ?? 0
+    if (known >= IDENTITY.firstPod) {
+      const group = addressFamily(peer) === 4 ? IDENTITY.pods4 : IDENTITY.pods6
+      return [known, group, IDENTITY.any]
+    }
+    const block = this.#prefixes.find(({ prefix }) => prefixContains(prefix, peer))?.identity
+    const kind = this.#kindOf(peer)
+    const group = kind === IDENTITY.unknownPod ? [kind] : []
+    return [block ?? kind, ...group, IDENTITY.any]
+  }
+
+  #kindOf(peer: Address): number {
+    if (this.#own.has(peer)) return IDENTITY.host
+    for (const { addresses, podCidrs } of this.#tables.nodes.rows()) {
+      if (addresses.includes(peer)) return IDENTITY.nodes
+      if (podCidrs.some((prefix) => prefixContains(prefix, peer))) return IDENTITY.unknownPod
+    }
+    return IDENTITY.world
+  }
+}

@@ -1,0 +1,171 @@
+// Policy on one node with the real agent and real sockets: who is let in, what a change does to
+// connections that stand, and that neither a killed agent nor a new pod opens a hole.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { explainPolicy } from '../../src/datapath/policy-explain.ts'
+import { openLibrary } from '../../src/libbpf/library.ts'
+import { parseAddress } from '../../src/net/address.ts'
+import type { DatapathEvent } from '../../src/tables/actual.ts'
+import { Place, type TestPod } from './place.ts'
+import { Scene } from './scene.ts'
+import { TestNode } from './test-node.ts'
+
+const scene = new Scene()
+let node: TestNode
+let web: TestPod
+let friend: TestPod
+let stranger: TestPod
+
+const ROLES = { web: 'web', friend: 'friend', stranger: 'stranger', late: 'web' } as const
+
+before(async () => {
+  node = new TestNode(scene, 1)
+  node.know(node)
+  node.write('default.json', namespace({}))
+  for (const [name, role] of Object.entries(ROLES)) {
+    node.write(`pod-${name}.json`, {
+      ...{ apiVersion: 'v1', kind: 'Pod', spec: { nodeName: node.name } },
+      metadata: { namespace: 'default', name, labels: { role } },
+    })
+  }
+  await node.start()
+  web = await node.addPod('web')
+  friend = await node.addPod('friend')
+  stranger = await node.addPod('stranger')
+  await web.serve('web')
+})
+after(() => scene.dispose())
+
+function namespace(annotations: Record<string, string>) {
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default', annotations } }
+}
+
+/** The policy of the web pods: these roles may come, to TCP 80 and to UDP 53, and ping. */
+function admit(...roles: readonly string[]): void {
+  node.write('policy.json', {
+    ...{ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' },
+    metadata: { namespace: 'default', name: 'web' },
+    spec: {
+      podSelector: { matchLabels: { role: 'web' } },
+      ingress: roles.map((role) => ({ from: [{ podSelector: { matchLabels: { role } } }] })),
+    },
+  })
+}
+
+/** Waits until a TCP question is answered, or is not. */
+async function until(from: TestPod, wanted: boolean): Promise<void> {
+  for (let tries = 0; tries < 20; tries++) {
+    if (from.ask(web.addresses[0] ?? '').ok === wanted) return
+    await sleep(100)
+  }
+  assert.fail(`${from.id} ${wanted ? 'does not reach' : 'still reaches'} web:\n${node.log}`)
+}
+
+test('a policy lets in whom it names, over every address and protocol, and the node', async () => {
+  admit('friend')
+  await until(stranger, false)
+  for (const address of web.addresses) {
+    const { ok, detail } = friend.reaches(address)
+    assert.ok(ok, detail)
+    for (const kind of ['ping', 'ask']) assert.equal(stranger.reaches(address, kind).ok, false)
+    assert.ok(new Place(scene, node.netns).reaches(address).ok, 'the node itself')
+    assert.ok(web.reaches(address).ok, 'the pod itself')
+  }
+})
+
+test('drops and explain name the rule', async () => {
+  const events = node.watch()
+  await sleep(200)
+  const [to = ''] = web.addresses
+  assert.equal(stranger.ask(to).ok, false)
+  const isOurs = ({ reason }: DatapathEvent): boolean => reason === 'policy_ingress'
+  for (let tries = 0; tries < 30 && !events().some(isOurs); tries++) await sleep(100)
+  const drop = events().find(isOurs)
+  assert.equal(drop?.policy?.direction, 'ingress', JSON.stringify(events()))
+  const inspected = { library: openLibrary(), bpfRoot: node.bpfRoot }
+  const destination = parseAddress(to)
+  const ask = { destination, protocol: 6, port: 80 }
+  const [allowed, denied] = explainPolicy(
+    inspected,
+    [friend, stranger].map((pod) => ({ ...ask, source: parseAddress(pod.addresses[0] ?? '') })),
+  )
+  assert.deepEqual([allowed?.allowed, denied?.allowed], [true, false])
+  const rules = (await node.get('/v1/tables/policyRules')) as {
+    row: { id: number; text: string }
+  }[]
+  const rule = rules.find(({ row }) => row.id === allowed?.ingress.ruleId)?.row.text
+  assert.match(rule ?? '', /default\/web/)
+})
+
+test('a change ends a connection that is denied now, and spares one still allowed', async () => {
+  const [v4 = '', v6 = ''] = web.addresses
+  admit('friend', 'stranger')
+  await until(stranger, true)
+  const [kept, ended] = [friend.stream('tcp', v6, '80'), stranger.stream('udp', v4, '53')]
+  await sleep(500)
+  admit('friend')
+  await until(stranger, false)
+  await sleep(500)
+  const left = await ended()
+  assert.ok(left.received > 50 && left.lost > 50, JSON.stringify(left))
+  const { sent, lost } = await kept()
+  assert.ok(sent > 300 && lost === 0, JSON.stringify({ sent, lost }))
+})
+
+test('who is allowed before and after loses nothing while policies change', async () => {
+  const stop = friend.stream('udp', web.addresses[1] ?? '', '53')
+  const asked: boolean[] = []
+  for (let round = 0; round < 8; round++) {
+    if (round % 2 === 0) admit('friend', 'stranger', `nobody${round}`)
+    else admit('friend', `nobody${round}`)
+    for (let at = 0; at < 4; at++) asked.push(friend.ask(web.addresses[0] ?? '').ok)
+  }
+  const { sent, lost } = await stop()
+  assert.deepEqual(
+    { lost, refused: asked.filter((ok) => !ok).length, sent: sent > 100 },
+    {
+      ...{ lost: 0, refused: 0, sent: true },
+    },
+  )
+  admit('friend')
+  await until(stranger, false)
+})
+
+test('policy stays in force while the agent is killed and started again', async () => {
+  const [address = ''] = web.addresses
+  await node.kill('SIGKILL')
+  assert.equal(stranger.ask(address).ok, false)
+  assert.ok(friend.ask(address).ok)
+  node.spawn()
+  let probes = 0
+  for (const isReady = node.ready().then(() => 'ready'); ; probes++) {
+    assert.equal(stranger.ask(address).ok, false, `probe ${probes}`)
+    assert.ok(friend.ask(address).ok, `probe ${probes}`)
+    if ((await Promise.race([isReady, sleep(10)])) === 'ready') break
+  }
+  await sleep(500)
+  assert.equal(stranger.ask(address).ok, false)
+  assert.ok(friend.ask(address).ok)
+})
+
+test('a new pod is isolated from its first packet', async () => {
+  const late = await node.addPod('late')
+  await late.serve('late')
+  for (const address of late.addresses) {
+    assert.equal(stranger.reaches(address, 'ask').ok, false)
+    assert.ok(friend.reaches(address).ok)
+  }
+})
+
+test('a namespace that is only watched reports and drops nothing', async () => {
+  node.write('default.json', namespace({ 'weir.io/policy-audit': 'true' }))
+  await until(stranger, true)
+  const events = node.watch()
+  await sleep(200)
+  assert.ok(stranger.ask(web.addresses[0] ?? '').ok)
+  await sleep(200)
+  assert.ok(events().some(({ kind, policy }) => kind === 'verdict' && policy?.verdict === 'audit'))
+  node.write('default.json', namespace({}))
+  await until(stranger, false)
+})
