@@ -178,7 +178,9 @@ export class TestNode {
   /** Listens to the monitor from now on; answers the way to read what came. */
   watch(): () => DatapathEvent[] {
     let text = ''
-    const call = request({ socketPath: this.#socketPath, path: '/v1/monitor' }, (response) => {
+    // A connection of its own: one that was kept may have been ended while a test waited.
+    const socketPath = this.#socketPath
+    const call = request({ socketPath, path: '/v1/monitor', agent: false }, (response) => {
       response.setEncoding('utf8').on('data', (piece: string) => {
         text += piece
       })
