@@ -3,6 +3,7 @@
 import { appliedChecks } from './checks/applied.ts'
 import { expectNoDrops, readDrops } from './checks/drops.ts'
 import { edgeChecks } from './checks/edges.ts'
+import { exposedChecks } from './checks/exposed.ts'
 import { hostChecks } from './checks/hosts.ts'
 import { mtuChecks } from './checks/mtu.ts'
 import { podChecks } from './checks/pods.ts'
@@ -42,26 +43,26 @@ const ROUNDS: readonly Round[] = [
   {
     settings: { routing: 'vxlan', socketServices: true, forwarding: 'snat', xdp: 'off' },
     checks: (scene) => [
-      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, mtuChecks)(scene),
+      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, exposedChecks, mtuChecks)(scene),
       ...appliedChecks(scene),
       ...restartChecks(scene),
     ],
   },
   {
-    settings: { routing: 'vxlan', socketServices: false, forwarding: 'snat', xdp: 'off' },
-    checks: each(serviceChecks),
+    settings: { routing: 'vxlan', socketServices: false, forwarding: 'dsr', xdp: 'native' },
+    checks: each(serviceChecks, exposedChecks),
   },
   {
-    settings: { routing: 'native', socketServices: false, forwarding: 'snat', xdp: 'off' },
+    settings: { routing: 'native', socketServices: false, forwarding: 'snat', xdp: 'native' },
     checks: (scene) => [
-      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, mtuChecks)(scene),
+      ...each(podChecks, edgeChecks, hostChecks, serviceChecks, exposedChecks, mtuChecks)(scene),
       ...appliedChecks(scene),
       ...restartChecks(scene),
     ],
   },
   {
-    settings: { routing: 'auto', socketServices: true, forwarding: 'snat', xdp: 'off' },
-    checks: each(podChecks, edgeChecks, hostChecks, mtuChecks),
+    settings: { routing: 'auto', socketServices: true, forwarding: 'dsr', xdp: 'off' },
+    checks: each(podChecks, edgeChecks, hostChecks, exposedChecks, mtuChecks),
   },
 ]
 

@@ -53,7 +53,8 @@ export function hostChecks(scene: Scene, family: Family): Check[] {
             to: addressOf(cluster.outside, family),
             tcp: cluster.outside.port,
             udp: cluster.outside.port,
-            seen: own,
+            // Masqueraded: nobody out there knows the way to a pod.
+            seen: addressOf(node, family),
           },
           'host outside to a pod': {
             from: { outside: true } as const,

@@ -15,8 +15,7 @@ export function serviceChecks(scene: Scene, family: Family): Check[] {
   const fromHost = { node: scene.node.name }
   return [
     ...sideChecks(scene, family, 'pod', fromPod),
-    // The node's own programs are served at the socket; per packet serves what comes from pods.
-    ...(scene.settings.socketServices ? sideChecks(scene, family, 'host', fromHost) : []),
+    ...sideChecks(scene, family, 'host', fromHost),
     ...podOnlyChecks(scene, family),
   ]
 }
