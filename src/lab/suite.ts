@@ -7,6 +7,7 @@ import { exposedChecks } from './checks/exposed.ts'
 import { hostChecks } from './checks/hosts.ts'
 import { mtuChecks } from './checks/mtu.ts'
 import { podChecks } from './checks/pods.ts'
+import { policyChecks } from './checks/policies.ts'
 import { restartChecks } from './checks/restart.ts'
 import { serviceChecks } from './checks/services.ts'
 import type { Cluster } from './cluster.ts'
@@ -46,6 +47,7 @@ const ROUNDS: readonly Round[] = [
       ...each(podChecks, edgeChecks, hostChecks, serviceChecks, exposedChecks, mtuChecks)(scene),
       ...appliedChecks(scene),
       ...restartChecks(scene),
+      ...policyChecks(scene),
     ],
   },
   {
