@@ -141,30 +141,36 @@ static __always_inline void reply_source(const struct packet *pkt, const struct 
 		*source = pkt->tuple.destination;
 }
 
-/* The sum over an ICMP header and what it quotes: an IP header and the start of the transport
- * header, which is 8 bytes, or 20 for TCP (whose checksum the kernel will not let us cut off:
- * bpf_skb_change_tail() answers -EINVAL below csum_start + csum_offset, 6.18).
+/* What is quoted beyond an IP header and 8 bytes: the rest of a TCP header (whose checksum the
+ * kernel will not let us cut off: bpf_skb_change_tail() answers -EINVAL below csum_start +
+ * csum_offset, 6.18), or the ports that an IPv6 fragment header stands before.
  */
-static __always_inline int reply_sum(void *icmp, void *end, const __u32 length, bool is_tcp,
+#define REPLY_TCP 12
+#define REPLY_FRAGMENT 8
+
+/* The sum over an ICMP header and what it quotes. */
+static __always_inline int reply_sum(void *icmp, void *end, const __u32 length, __u32 extra,
 				     __u32 sum, __u32 *total)
 {
-	if (icmp + length > end)
+	void *more = icmp + length;
+
+	if (more > end)
 		return -1;
 	sum = bpf_csum_diff(NULL, 0, icmp, length, sum);
-	if (is_tcp) {
-		if (icmp + length + 12 > end)
-			return -1;
-		sum = bpf_csum_diff(NULL, 0, icmp + length, 12, sum);
-	}
+	if (extra == REPLY_TCP && more + REPLY_TCP <= end)
+		sum = bpf_csum_diff(NULL, 0, more, REPLY_TCP, sum);
+	else if (extra == REPLY_FRAGMENT && more + REPLY_FRAGMENT <= end)
+		sum = bpf_csum_diff(NULL, 0, more, REPLY_FRAGMENT, sum);
+	else if (extra)
+		return -1;
 	*total = sum;
 	return 0;
 }
 
 static __always_inline int reply_write_error4(void *data, void *end, const struct packet *pkt,
-					      const struct reply_error *error, __u32 quoted)
+					      const struct reply_error *error, __u32 extra)
 {
 	struct icmp_header *icmp = data + ETH_HLEN + sizeof(struct iphdr);
-	bool is_tcp = pkt->tuple.protocol == IPPROTO_TCP;
 	struct address source;
 	__u32 sum;
 
@@ -173,11 +179,11 @@ static __always_inline int reply_write_error4(void *data, void *end, const struc
 	reply_source(pkt, error, &source);
 	reply_write_macs(data);
 	reply_write_ipv4(data + ETH_HLEN, &source, &pkt->tuple.source, IPPROTO_ICMP,
-			 sizeof(struct icmp_header) + quoted);
+			 sizeof(struct icmp_header) + sizeof(struct iphdr) + 8 + extra);
 	*icmp = (struct icmp_header){ .type = error->type4,
 				      .code = error->code4,
 				      .sequence = bpf_htons(error->mtu) };
-	if (reply_sum(icmp, end, sizeof(struct icmp_header) + sizeof(struct iphdr) + 8, is_tcp, 0,
+	if (reply_sum(icmp, end, sizeof(struct icmp_header) + sizeof(struct iphdr) + 8, extra, 0,
 		      &sum))
 		return -1;
 	icmp->check = ~checksum_fold(sum);
@@ -185,10 +191,10 @@ static __always_inline int reply_write_error4(void *data, void *end, const struc
 }
 
 static __always_inline int reply_write_error6(void *data, void *end, const struct packet *pkt,
-					      const struct reply_error *error, __u32 quoted)
+					      const struct reply_error *error, __u32 extra)
 {
 	struct icmp_header *icmp = data + ETH_HLEN + sizeof(struct ipv6hdr);
-	bool is_tcp = pkt->tuple.protocol == IPPROTO_TCP;
+	__u32 length = sizeof(struct icmp_header) + sizeof(struct ipv6hdr) + 8 + extra;
 	struct address source;
 	__u32 sum;
 
@@ -196,14 +202,12 @@ static __always_inline int reply_write_error6(void *data, void *end, const struc
 		return -1;
 	reply_source(pkt, error, &source);
 	reply_write_macs(data);
-	reply_write_ipv6(data + ETH_HLEN, &source, &pkt->tuple.source, IPPROTO_ICMPV6,
-			 sizeof(struct icmp_header) + quoted);
+	reply_write_ipv6(data + ETH_HLEN, &source, &pkt->tuple.source, IPPROTO_ICMPV6, length);
 	*icmp = (struct icmp_header){ .type = error->type6,
 				      .code = error->code6,
 				      .sequence = bpf_htons(error->mtu) };
-	sum = checksum_pseudo(&source, &pkt->tuple.source, IPPROTO_ICMPV6,
-			      sizeof(struct icmp_header) + quoted);
-	if (reply_sum(icmp, end, sizeof(struct icmp_header) + sizeof(struct ipv6hdr) + 8, is_tcp,
+	sum = checksum_pseudo(&source, &pkt->tuple.source, IPPROTO_ICMPV6, length);
+	if (reply_sum(icmp, end, sizeof(struct icmp_header) + sizeof(struct ipv6hdr) + 8, extra,
 		      sum, &sum))
 		return -1;
 	icmp->check = ~checksum_fold(sum);
@@ -212,12 +216,11 @@ static __always_inline int reply_write_error6(void *data, void *end, const struc
 
 /* Cuts the packet to what is quoted, and makes room for the new headers before it. */
 static __noinline int reply_error(struct __sk_buff *skb, struct packet *pkt,
-				  const struct reply_error *error)
+				  const struct reply_error *error, __u32 extra)
 {
 	__u32 ip_length = pkt->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
-	__u32 quoted = ip_length + (pkt->tuple.protocol == IPPROTO_TCP ? 20 : 8);
+	__u32 quoted = ip_length + 8 + extra;
 	void *data, *end;
-	int ret;
 
 	if (skb->len < ETH_HLEN + quoted || bpf_skb_change_tail(skb, ETH_HLEN + quoted, 0) ||
 	    bpf_skb_adjust_room(skb, ip_length + sizeof(struct icmp_header), BPF_ADJ_ROOM_MAC, 0) ||
@@ -225,11 +228,10 @@ static __noinline int reply_error(struct __sk_buff *skb, struct packet *pkt,
 		return TC_ACT_SHOT;
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;
-	if (pkt->is_ipv6)
-		ret = reply_write_error6(data, end, pkt, error, quoted);
-	else
-		ret = reply_write_error4(data, end, pkt, error, quoted);
-	return ret ? TC_ACT_SHOT : reply_send(skb, pkt);
+	if (pkt->is_ipv6 ? reply_write_error6(data, end, pkt, error, extra)
+			 : reply_write_error4(data, end, pkt, error, extra))
+		return TC_ACT_SHOT;
+	return reply_send(skb, pkt);
 }
 
 /* Pods and the node hear of every reason; others why what they asked for cannot be had. */
@@ -254,10 +256,16 @@ static __always_inline int reply(struct __sk_buff *skb, struct packet *pkt, int 
 {
 	__u32 ip_length = pkt->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	struct reply_error error = { .type4 = ICMP_DEST_UNREACH, .type6 = ICMPV6_DEST_UNREACH };
+	__u32 extra;
 
-	if (!reply_is_due(pkt, reason))
+	if (!reply_is_due(pkt, reason) || pkt->attention & ~ATTENTION_TCP)
 		return TC_ACT_SHOT;
-	if (pkt->attention & ~ATTENTION_TCP || pkt->l4 != ETH_HLEN + ip_length)
+	if (pkt->l4 == ETH_HLEN + ip_length)
+		extra = pkt->tuple.protocol == IPPROTO_TCP ? REPLY_TCP : 0;
+	else if (pkt->is_ipv6 && pkt->l4 == ETH_HLEN + ip_length + REPLY_FRAGMENT &&
+		 pkt->tuple.protocol == IPPROTO_UDP)
+		extra = REPLY_FRAGMENT;
+	else
 		return TC_ACT_SHOT;
 	switch (reason) {
 	case DROP_NO_BACKEND:
@@ -289,5 +297,5 @@ static __always_inline int reply(struct __sk_buff *skb, struct packet *pkt, int 
 	default:
 		return TC_ACT_SHOT;
 	}
-	return reply_error(skb, pkt, &error);
+	return reply_error(skb, pkt, &error, extra);
 }

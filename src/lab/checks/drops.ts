@@ -4,7 +4,14 @@ import { expectThat } from '../probes.ts'
 
 /** Reasons that checks cause on purpose. */
 const EXPECTED = new Set([
-  ...['no_backend', 'no_local_backend', 'source_range', 'no_endpoint', 'spoofed_source'],
+  ...[
+    'no_backend',
+    'no_local_backend',
+    'source_range',
+    'no_endpoint',
+    'spoofed_source',
+    'fragment_unknown',
+  ],
   ...['too_big', 'ttl_expired', 'policy_ingress', 'policy_egress'],
 ])
 
