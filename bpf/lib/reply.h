@@ -226,8 +226,7 @@ static __noinline int reply_error(struct __sk_buff *skb, struct packet *pkt,
 	    bpf_skb_adjust_room(skb, ip_length + sizeof(struct icmp_header), BPF_ADJ_ROOM_MAC, 0) ||
 	    bpf_skb_pull_data(skb, 0))
 		return TC_ACT_SHOT;
-	data = (void *)(long)skb->data;
-	end = (void *)(long)skb->data_end;
+	data = (void *)(long)skb->data, end = (void *)(long)skb->data_end;
 	if (pkt->is_ipv6 ? reply_write_error6(data, end, pkt, error, extra)
 			 : reply_write_error4(data, end, pkt, error, extra))
 		return TC_ACT_SHOT;
