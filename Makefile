@@ -10,8 +10,8 @@ NODES ?= 2
 SOURCES := $(shell find src -name '*.ts' -o -name '*.json' 2>/dev/null)
 
 # Debian 12 packages, looked for by dpkg; elsewhere the commands and headers they bring.
-PACKAGES := clang-19 clang-format-19 gcc libc6-dev make libbpf-dev libjansson-dev iproute2 procps
-COMMANDS := clang-19 clang-format-19 gcc make ip sysctl node npm
+PACKAGES := clang-19 clang-format-19 gcc libc6-dev make libbpf-dev libjansson-dev iproute2 procps bpftool
+COMMANDS := clang-19 clang-format-19 gcc make ip sysctl bpftool node npm
 HEADERS := bpf/libbpf.h jansson.h
 
 .PHONY: help lab test build generate check bench ok clean tools modules native object
