@@ -31,7 +31,9 @@ export async function makeFabric(logs: string): Promise<number> {
     `link set ${SWITCH} up`,
   ])
   const forwarding = ['ipv4/ip_forward', 'ipv6/conf/all/forwarding']
-  await writeSysctls(pid, forwarding)
+  // Routes with several hops spread connections and not only clients, as load balancers do.
+  const spreading = ['ipv4/fib_multipath_hash_policy', 'ipv6/fib_multipath_hash_policy']
+  await writeSysctls(pid, [...forwarding, ...spreading])
   await connectMachine(pid)
   return pid
 }

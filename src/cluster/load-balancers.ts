@@ -22,6 +22,7 @@ export interface LoadBalanced {
     readonly loadBalancerClass?: string
     readonly ipFamilies?: readonly ('IPv4' | 'IPv6')[]
     readonly externalTrafficPolicy?: string
+    readonly sessionAffinity?: string
     readonly healthCheckNodePort?: number
   }
   readonly status: {
@@ -142,8 +143,16 @@ async function applyStep(client: ApiClient, service: LoadBalanced, step: Balance
   }
 }
 
-/** Those that a cloud would send to. */
+/** Those that a cloud would send to: with affinity a client stays at one node. */
 async function nodesFor(
+  service: LoadBalanced,
+  nodes: readonly NodeRecord[],
+): Promise<readonly NodeRecord[]> {
+  const healthy = await healthyNodes(service, nodes)
+  return service.spec.sessionAffinity === 'ClientIP' ? healthy.slice(0, 1) : healthy
+}
+
+async function healthyNodes(
   { spec }: LoadBalanced,
   nodes: readonly NodeRecord[],
 ): Promise<readonly NodeRecord[]> {
