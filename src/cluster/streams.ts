@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { builtProgram } from '../lab/paths.ts'
+import { waitUntil } from '../lab/processes.ts'
 import { runAnyway } from '../lab/run.ts'
 import { POD_IMAGE } from './image-names.ts'
 import { kubectl } from './kubectl.ts'
@@ -42,6 +43,8 @@ export interface StreamOptions {
 
 const NAMESPACE = 'weir-streams'
 const PORT = 8080
+/** A new Service has reached every node by then. */
+const PROGRAMMED_MS = 5000
 const INTERVAL_US = 20_000
 
 /** Two servers, on the first node and on the last, a client on the first, one Service. */
@@ -114,7 +117,8 @@ export async function startStreams(
   for (const node of places.node) {
     const family = node.includes(':') ? 'IPv6' : 'IPv4'
     const { tcp, udp } = places.nodePorts
-    if ((await runAnyway(outside, ['ask', node, String(tcp)])).code !== 0) {
+    const asks = async () => (await runAnyway(outside, ['ask', node, String(tcp)])).code === 0
+    if (!(await waitUntil(asks, PROGRAMMED_MS, 250))) {
       say(`No NodePort over ${family}: left out`)
       continue
     }
@@ -195,7 +199,9 @@ function startStream(name: string, command: readonly string[]): Stream {
       child.stdin.end()
       const { stdout, stderr } = await output
       const answer = parseAnswer(stdout)
-      if (!answer) return { name, ...NOTHING, error: stderr.trim() || 'no answer' }
+      if (!answer) {
+        return { name, ...NOTHING, error: stderr.trim() || stdout.trim() || 'no answer' }
+      }
       const { sent, lost, longestGapMs, error } = answer
       const broken = error ? 1 : 0
       return { name, sent, lost, broken, longestGapMs, ...(error ? { error } : {}) }
@@ -207,7 +213,8 @@ const NOTHING = { sent: 0, lost: 0, broken: 1, longestGapMs: 0 }
 
 function parseAnswer(text: string): Answer | undefined {
   const line = text.trim().split('\n').at(-1) ?? ''
-  return line.startsWith('{') ? (JSON.parse(line) as Answer) : undefined
+  if (!/^\{.*"longestGapMs".*\}$/.test(line)) return undefined
+  return JSON.parse(line) as Answer
 }
 
 /** One connection after the other until stopped, each a request and its answer. */
