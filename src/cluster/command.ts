@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { exitOf } from '../lab/place.ts'
-import { cgroupsOf, inFabric, inNode, placedCommand } from './daemons.ts'
+import { cgroupsOf, inNetworkOf, inNode, placedCommand } from './daemons.ts'
 import { uninstallWeir } from './deploy.ts'
 import { down } from './down.ts'
 import { e2e } from './e2e.ts'
@@ -130,7 +130,7 @@ async function execOn(target: string, command: readonly string[]): Promise<numbe
     throw new Error(`Cannot find ${target}: there are ${names} and control-plane`)
   }
   const cgroups = cgroupsOf(target, { isNode: node !== undefined })
-  const inside = node ? inNode(node.pid) : inFabric(fabric)
+  const inside = node ? inNode(node.pid) : inNetworkOf(fabric)
   const child = spawn('sh', placedCommand(cgroups, inside, command), { stdio: 'inherit' })
   return exitOf(child)
 }

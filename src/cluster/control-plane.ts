@@ -7,7 +7,7 @@ import {
   cgroupsOf,
   type Daemon,
   type Inside,
-  inFabric,
+  inNetworkOf,
   runInside,
   startDaemon,
   waitForDaemon,
@@ -45,7 +45,7 @@ export const ETCD_URL = 'http://127.0.0.1:2379'
 /** Resolves once the API server is ready. */
 export async function startControlPlane({ fabric, paths, ...rest }: ControlPlane): Promise<void> {
   const { bin } = rest
-  const [inside, cgroups] = [inFabric(fabric), cgroupsOf('control-plane')]
+  const [inside, cgroups] = [inNetworkOf(fabric), cgroupsOf('control-plane')]
   await startApiServer({ ...rest, paths, cgroups, inside, address: UNDERLAY.router[0] })
   const { pki, logs } = paths
   const start = (name: string, flags: readonly string[]) =>

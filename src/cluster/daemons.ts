@@ -2,8 +2,9 @@
 // namespace moves nobody into a cgroup), then into the namespaces of another process. They outlive
 // the command that started them, and end with the cluster's cgroup.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { cgroupPids } from '../lab/cgroups.ts'
 import { identify, waitUntil } from '../lab/processes.ts'
 import { type Finished, runAnyway } from '../lab/run.ts'
 import { CONTROLLERS, clusterCgroup, controllerCgroup } from './paths.ts'
@@ -18,8 +19,8 @@ export function inNetns(path: string): Inside {
   return { enter: [`--net=${path}`] }
 }
 
-/** The network of the control plane. */
-export function inFabric(pid: number): Inside {
+/** The network namespace of a process: the control plane's by the one that holds it, a pod's. */
+export function inNetworkOf(pid: number): Inside {
   return { enter: ['-t', String(pid), '-n'] }
 }
 
@@ -95,4 +96,16 @@ export async function waitForDaemon(
 export function runInside(inside: Inside, command: readonly string[], input?: string) {
   const args = [...inside.enter, '--', ...command]
   return runAnyway('nsenter', args, input === undefined ? {} : { input })
+}
+
+/** Pids of a part of the cluster, pods included, by their command lines. */
+export function processesOf(part: string, matches: (command: string) => boolean): number[] {
+  const [unified = ''] = cgroupsOf(part)
+  return cgroupPids(unified).filter((pid) => {
+    try {
+      return matches(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '))
+    } catch {
+      return false
+    }
+  })
 }

@@ -4,7 +4,7 @@
 import { builtProgram } from '../lab/paths.ts'
 import { waitUntil } from '../lab/processes.ts'
 import { run } from '../lab/run.ts'
-import { cgroupsOf, inFabric, runInside, startDaemon } from './daemons.ts'
+import { cgroupsOf, inNetworkOf, runInside, startDaemon } from './daemons.ts'
 import { kubectl } from './kubectl.ts'
 import { CLUSTER } from './paths.ts'
 import type { ClusterRecord } from './record.ts'
@@ -118,13 +118,13 @@ export async function routePods(record: ClusterRecord): Promise<void> {
 
 async function ipBatch(pid: number, lines: readonly string[]): Promise<void> {
   const input = `${lines.join('\n')}\n`
-  const { code, stderr } = await runInside(inFabric(pid), ['ip', '-batch', '-'], input)
+  const { code, stderr } = await runInside(inNetworkOf(pid), ['ip', '-batch', '-'], input)
   if (code !== 0) throw new Error(`Cannot configure the underlay: ${stderr.trim()}`)
 }
 
 /** Sets switches below /proc/sys/net of the namespace to 1. */
 async function writeSysctls(pid: number, keys: readonly string[]): Promise<void> {
   const script = keys.map((key) => `echo 1 > /proc/sys/net/${key}`).join(' && ')
-  const { code, stderr } = await runInside(inFabric(pid), ['sh', '-c', script])
+  const { code, stderr } = await runInside(inNetworkOf(pid), ['sh', '-c', script])
   if (code !== 0) throw new Error(`Cannot set sysctls of the underlay: ${stderr.trim()}`)
 }

@@ -4,7 +4,7 @@
 // whose health check answers. Runs while Kubernetes' tests do.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ApiClient, apiClient } from './api-client.ts'
-import { inFabric, runInside } from './daemons.ts'
+import { inNetworkOf, runInside } from './daemons.ts'
 import type { ClusterRecord, NodeRecord } from './record.ts'
 import { LOAD_BALANCERS } from './spec.ts'
 
@@ -121,7 +121,7 @@ async function balanceOnce(
   const lines = [...commands.map(([, route]) => route), ...gone.map((each) => `del ${each}`)]
   for (const line of lines) {
     const family = line.includes(':') ? '-6' : '-4'
-    await runInside(inFabric(record.fabric), ['ip', family, 'route', ...line.split(' ')])
+    await runInside(inNetworkOf(record.fabric), ['ip', family, 'route', ...line.split(' ')])
   }
   routes.clear()
   for (const [address, route] of wanted) routes.set(address, route)

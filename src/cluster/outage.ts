@@ -1,13 +1,13 @@
-// The API server falls silent, an agent dies meanwhile and is started again by its kubelet, and a
-// pod begins: a static one, for nobody else can ask for one now. Traffic must not notice.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+// The API server falls silent: a pod begins on one node (a static one, for nobody else can ask for
+// one now), and on another the agent dies and is started again by its kubelet, which takes pods
+// once it has read what policy says. Traffic must not notice.
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stringify } from 'yaml'
-import { cgroupPids } from '../lab/cgroups.ts'
 import { builtProgram } from '../lab/paths.ts'
 import { waitUntil } from '../lab/processes.ts'
-import { cgroupsOf, inFabric, runInside } from './daemons.ts'
+import { inNetworkOf, processesOf, runInside } from './daemons.ts'
 import { STATIC_PODS } from './node-config.ts'
 import { clusterPaths } from './paths.ts'
 import { type NodeRecord, readRecord } from './record.ts'
@@ -22,51 +22,53 @@ export interface OutageOptions {
 const PORT = 8080
 const START_MS = 120_000
 
-/** 0 when no stream lost anything and the new pod answered before the API server did. */
+/**
+ * 0 when no stream lost anything, an agent that knows the cluster took a pod meanwhile, and one that
+ * was started again without knowing it takes pods after.
+ */
 export async function apiServerOutage({ seconds, say }: OutageOptions): Promise<number> {
   const record = readRecord(clusterPaths().record)
-  const node = record.nodes[0] as NodeRecord
-  const [server] = processes('control-plane', (command) => command.includes('kube-apiserver'))
+  const first = record.nodes[0] as NodeRecord
+  const last = record.nodes.at(-1) as NodeRecord
+  const [server] = processesOf('control-plane', (command) => command.includes('kube-apiserver'))
   if (server === undefined) throw new Error('Cannot stop the API server: it does not run')
-  // A new connection of the streams is a call of kubectl, which would wait for the API server.
-  return underTraffic(record, say, { newConnections: false }, async () => {
+  return underTraffic(record, say, async () => {
     process.kill(server, 'SIGSTOP')
     const endMs = Date.now() + seconds * 1000
     say('The API server is silent')
-    const manifest = join(clusterPaths().directory, node.name, 'config', STATIC_PODS, 'pod.yaml')
     try {
-      endAgent(node)
-      say(`The agent of ${node.name} has been killed`)
-      await startStaticPod(node, manifest)
-      say('A new pod answers')
+      await startStaticPod(last)
+      say(`A new pod on ${last.name} answers`)
+      endAgent(first)
+      say(`The agent of ${first.name} has been killed`)
       await sleep(Math.max(0, endMs - Date.now()))
     } finally {
       process.kill(server, 'SIGCONT')
-      rmSync(manifest, { force: true })
+      rmSync(manifestOf(last), { force: true })
     }
     say('The API server answers again')
+    try {
+      await startStaticPod(first)
+    } finally {
+      rmSync(manifestOf(first), { force: true })
+    }
+    say(`A new pod on ${first.name} answers`)
   })
 }
 
-function processes(part: string, matches: (command: string) => boolean): number[] {
-  const [unified = ''] = cgroupsOf(part)
-  return cgroupPids(unified).filter((pid) => {
-    try {
-      return matches(readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '))
-    } catch {
-      return false
-    }
-  })
+function manifestOf({ name }: NodeRecord): string {
+  return join(clusterPaths().directory, name, 'config', STATIC_PODS, 'pod.yaml')
 }
 
 function endAgent(node: NodeRecord): void {
-  const agents = processes(node.name, (command) => /node \S*weir-agent/.test(command))
+  const agents = processesOf(node.name, (command) => /node \S*weir-agent/.test(command))
   if (agents.length === 0) throw new Error(`Cannot end the agent of ${node.name}: it does not run`)
   for (const pid of agents) process.kill(pid, 'SIGKILL')
 }
 
 /** Resolves once it answers the node. Its address is the one that the node did not route before. */
-async function startStaticPod(node: NodeRecord, manifest: string): Promise<void> {
+async function startStaticPod(node: NodeRecord): Promise<void> {
+  const manifest = manifestOf(node)
   const before = new Set(await podAddresses(node))
   mkdirSync(dirname(manifest), { recursive: true })
   writeFileSync(manifest, stringify(podManifest('static', node.name, {})))
@@ -75,7 +77,7 @@ async function startStaticPod(node: NodeRecord, manifest: string): Promise<void>
       const fresh = (await podAddresses(node)).filter((address) => !before.has(address))
       const asked = fresh.map((address) => {
         const command = [builtProgram('weir-pod'), 'ask', address, String(PORT)]
-        return runInside(inFabric(node.pid), command)
+        return runInside(inNetworkOf(node.pid), command)
       })
       const codes = (await Promise.all(asked)).map(({ code }) => code)
       return codes.length > 0 && codes.every((code) => code === 0)
@@ -83,12 +85,13 @@ async function startStaticPod(node: NodeRecord, manifest: string): Promise<void>
     START_MS,
     500,
   )
-  if (!answers) throw new Error(`Cannot start a pod on ${node.name} without the API server`)
+  if (!answers)
+    throw new Error(`Cannot start a static pod on ${node.name}: see its containerd's log`)
 }
 
 /** From the host routes of pods. */
 async function podAddresses({ pid }: NodeRecord): Promise<string[]> {
-  const { stdout } = await runInside(inFabric(pid), ['ip', '-4', 'route'])
+  const { stdout } = await runInside(inNetworkOf(pid), ['ip', '-4', 'route'])
   const routes = stdout.matchAll(/^(10\.\S+) dev weir(?!_)\S+/gm)
   return [...routes].map(([, address]) => address as string)
 }

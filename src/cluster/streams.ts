@@ -2,15 +2,14 @@
 // node, across nodes, through a Service, and through NodePorts from outside. Each counts what did
 // not come back.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { builtProgram } from '../lab/paths.ts'
 import { waitUntil } from '../lab/processes.ts'
 import { runAnyway } from '../lab/run.ts'
+import { cgroupsOf, inNetworkOf, placedCommand, processesOf } from './daemons.ts'
 import { POD_IMAGE } from './image-names.ts'
 import { kubectl } from './kubectl.ts'
-import { clusterPaths } from './paths.ts'
 import type { ClusterRecord } from './record.ts'
 
 export interface StreamReport {
@@ -34,11 +33,6 @@ interface Answer {
   readonly lost: number
   readonly longestGapMs: number
   readonly error: string
-}
-
-export interface StreamOptions {
-  /** Also clients that make a connection for each request. */
-  readonly newConnections: boolean
 }
 
 const NAMESPACE = 'weir-streams'
@@ -104,7 +98,6 @@ interface Places {
 export async function startStreams(
   record: ClusterRecord,
   say: (line: string) => void,
-  options: StreamOptions,
 ): Promise<Stream[]> {
   const names = record.nodes.map(({ name }) => name)
   const manifests = streamObjects(names).map((object) => stringify(object))
@@ -112,7 +105,7 @@ export async function startStreams(
   const wait = ['wait', '--for=condition=Ready', 'pod', '--all', '-n', NAMESPACE]
   await kubectl(record, [...wait, '--timeout=50s'])
   const places = await findPlaces(record)
-  const streams = podStreams(record, places, options)
+  const streams = podStreams(clientCommand(record), places)
   const outside = builtProgram('weir-pod')
   for (const node of places.node) {
     const family = node.includes(':') ? 'IPv6' : 'IPv4'
@@ -149,15 +142,20 @@ async function findPlaces(record: ClusterRecord): Promise<Places> {
   }
 }
 
+/**
+ * weir-pod in the network of the client pod and in the cgroups of its node, started from here: a
+ * call of kubectl would end with the API server.
+ */
+function clientCommand({ nodes }: ClusterRecord): string[] {
+  const node = nodes[0]?.name ?? ''
+  const [pid] = processesOf(node, (command) => command.includes('/weir-pod serve --name client'))
+  if (pid === undefined) throw new Error(`Cannot find the client pod on ${node}`)
+  const cgroups = cgroupsOf(node, { isNode: true })
+  return ['sh', ...placedCommand(cgroups, inNetworkOf(pid), [builtProgram('weir-pod')])]
+}
+
 /** From the client pod, by each way and protocol. */
-function podStreams(
-  record: ClusterRecord,
-  { near, far, service }: Places,
-  options: StreamOptions,
-): Stream[] {
-  const kubectlPath = join(record.bin, 'kubectl')
-  const config = ['--kubeconfig', clusterPaths().kubeconfig]
-  const exec = [kubectlPath, ...config, 'exec', '-i', '-n', NAMESPACE, 'client', '--', '/weir-pod']
+function podStreams(client: readonly string[], { near, far, service }: Places): Stream[] {
   const ways = [
     ...near.map((address) => ({ way: 'same node', address })),
     ...far.map((address) => ({ way: 'across nodes', address })),
@@ -169,12 +167,12 @@ function podStreams(
     const long = protocols.map((protocol) => {
       const port = protocol === 'ping' ? [] : [String(PORT)]
       const pace = ['--interval', String(INTERVAL_US)]
-      const command = [...exec, 'stream', protocol, address, ...port, ...pace]
+      const command = [...client, 'stream', protocol, address, ...port, ...pace]
       return startStream(`${family} ${protocol.toUpperCase()} ${way}`, command)
     })
-    if (way !== 'Service' || !options.newConnections) return long
+    if (way !== 'Service') return long
     const name = `${family} TCP Service, each a new connection`
-    return [...long, newConnections(name, [...exec, 'ask', address, String(PORT)])]
+    return [...long, newConnections(name, [...client, 'ask', address, String(PORT)])]
   })
 }
 

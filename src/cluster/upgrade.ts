@@ -7,7 +7,7 @@ import { kubectl } from './kubectl.ts'
 import { ctr } from './node.ts'
 import { clusterPaths } from './paths.ts'
 import { type ClusterRecord, readRecord } from './record.ts'
-import { describeStreams, removeStreams, type StreamOptions, startStreams } from './streams.ts'
+import { describeStreams, removeStreams, startStreams } from './streams.ts'
 
 export interface UpgradeOptions {
   readonly rounds: number
@@ -24,7 +24,7 @@ const SETTLE_MS = 2000
 export async function upgradeUnderTraffic({ rounds, say }: UpgradeOptions): Promise<number> {
   const record = readRecord(clusterPaths().record)
   await nameOtherImage(record)
-  return underTraffic(record, say, { newConnections: true }, async () => {
+  return underTraffic(record, say, async () => {
     for (let round = 1; round <= rounds; round++) {
       const startMs = performance.now()
       const change =
@@ -40,17 +40,16 @@ export async function upgradeUnderTraffic({ rounds, say }: UpgradeOptions): Prom
 /** Traffic and nothing else: whether the cluster works. */
 export function checkTraffic(say: (line: string) => void): Promise<number> {
   const record = readRecord(clusterPaths().record)
-  return underTraffic(record, say, { newConnections: true }, () => sleep(3000))
+  return underTraffic(record, say, () => sleep(3000))
 }
 
 /** Does something under streams, tells what they lost; 0 when nothing. */
 export async function underTraffic(
   record: ClusterRecord,
   say: (line: string) => void,
-  options: StreamOptions,
   work: () => Promise<void>,
 ): Promise<number> {
-  const streams = await startStreams(record, say, options)
+  const streams = await startStreams(record, say)
   let text = ''
   let ok = false
   try {

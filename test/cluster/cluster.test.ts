@@ -98,7 +98,7 @@ test('a new image and a new setting roll through without losing a packet', OPTIO
 })
 
 test(
-  'while the API server is away pods talk on, and an agent that starts then works',
+  'while the API server is away pods talk on and begin; an agent that starts then waits for it',
   OPTIONS,
   async () => {
     assert.equal(await apiServerOutage({ seconds: 20, say }), 0)
