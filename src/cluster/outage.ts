@@ -23,8 +23,8 @@ const PORT = 8080
 const START_MS = 120_000
 
 /**
- * 0 when no stream lost anything, an agent that knows the cluster took a pod meanwhile, and one that
- * was started again without knowing it takes pods after.
+ * 0 when no stream lost anything, an agent that knows the cluster took a pod meanwhile, and one
+ * that was started again without knowing it takes pods after.
  */
 export async function apiServerOutage({ seconds, say }: OutageOptions): Promise<number> {
   const record = readRecord(clusterPaths().record)
