@@ -95,6 +95,9 @@ interface Places {
 }
 
 /** Makes the pods and starts every stream; NodePorts only where they answer. */
+/** A pod's processes have so long to end after it is gone from the API server. */
+const ENDED_MS = 60_000
+
 export async function startStreams(
   record: ClusterRecord,
   say: (line: string) => void,
@@ -123,8 +126,16 @@ export async function startStreams(
   return streams
 }
 
+/** Resolves once their processes have ended too: the next streams must not be taken for these. */
 export async function removeStreams(record: ClusterRecord): Promise<void> {
   await kubectl(record, ['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--timeout=50s'])
+  const isStreams = (command: string): boolean => command.includes('/weir-pod serve --name client')
+  const gone = await waitUntil(
+    async () => record.nodes.every(({ name }) => processesOf(name, isStreams).length === 0),
+    ENDED_MS,
+    250,
+  )
+  if (!gone) throw new Error('Cannot remove the streams: their client pod still runs')
 }
 
 async function findPlaces(record: ClusterRecord): Promise<Places> {
