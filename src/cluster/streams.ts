@@ -94,10 +94,10 @@ interface Places {
   readonly nodePorts: { readonly tcp: number; readonly udp: number }
 }
 
-/** Makes the pods and starts every stream; NodePorts only where they answer. */
 /** A pod's processes have so long to end after it is gone from the API server. */
 const ENDED_MS = 60_000
 
+/** Makes the pods and starts every stream; NodePorts only where they answer. */
 export async function startStreams(
   record: ClusterRecord,
   say: (line: string) => void,
