@@ -48,6 +48,8 @@ export async function underTraffic(
   record: ClusterRecord,
   say: (line: string) => void,
   work: () => Promise<void>,
+  /** Streams that may break: a known fault, told beside the call. */
+  mayBreak?: RegExp,
 ): Promise<number> {
   const streams = await startStreams(record, say)
   let text = ''
@@ -59,7 +61,7 @@ export async function underTraffic(
     await sleep(SETTLE_MS)
   } finally {
     const reports = await Promise.all(streams.map(({ stop }) => stop()))
-    ;({ text, ok } = describeStreams(reports))
+    ;({ text, ok } = describeStreams(reports, mayBreak))
     say(`\n${text}`)
     await removeStreams(record)
   }
