@@ -54,7 +54,7 @@ export async function apiServerOutage({ seconds, say }: OutageOptions): Promise<
     }
     say(`A new pod on ${first.name} answers`)
   }
-  // The agent that was started again ends connected UDP sockets of Services: a fault, not found yet.
+  // A fault, not found yet: the agent that was started again ends connected UDP sockets.
   return underTraffic(record, say, outage, / UDP Service$/)
 }
 
