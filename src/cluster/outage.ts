@@ -54,7 +54,8 @@ export async function apiServerOutage({ seconds, say }: OutageOptions): Promise<
     }
     say(`A new pod on ${first.name} answers`)
   }
-  // A fault, not found yet: the agent that was started again ends connected UDP sockets.
+  // A node whose agent waits may be told NotReady, which takes its pods out of their Services; UDP
+  // then moves at once, so connected sockets of such a backend end.
   return underTraffic(record, say, outage, / UDP Service$/)
 }
 

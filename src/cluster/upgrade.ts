@@ -48,7 +48,7 @@ export async function underTraffic(
   record: ClusterRecord,
   say: (line: string) => void,
   work: () => Promise<void>,
-  /** Streams that may break: a known fault, told beside the call. */
+  /** Streams that may break, for a reason that the caller tells. */
   mayBreak?: RegExp,
 ): Promise<number> {
   const streams = await startStreams(record, say)
