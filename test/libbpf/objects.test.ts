@@ -63,11 +63,11 @@ for (const library of libraries) {
     object.reuseMap(MAP, mine.fd)
     object.load()
     using program = object.program('count')
-    const { returnValue, context } = program.testRun({
-      data: new Uint8Array(64),
-      context: new Uint8Array(192),
-      repeat: 3,
-    })
+    const run = () => program.testRun({ data: new Uint8Array(64), context: new Uint8Array(192) })
+    // Not `repeat: 3`: between repetitions the kernel gives up when a signal waits (EINTR).
+    run()
+    run()
+    const { returnValue, context } = run()
     assert.equal(returnValue, 2)
     assert.equal(Buffer.from(context).readUInt32LE(8), 1000, 'mark, from .data.epoch')
     assert.equal(toNumber(mine.lookup(uint32(1))), 15)
@@ -77,7 +77,7 @@ for (const library of libraries) {
     assert.equal(ring.maxEntries, 8192)
     using epoch = object.map('.data.epoch')
     epoch.update(uint32(0), uint32(77))
-    const again = program.testRun({ data: new Uint8Array(64), context: new Uint8Array(192) })
+    const again = run()
     assert.equal(Buffer.from(again.context).readUInt32LE(8), 77)
     assert.throws(() => object.setMaxEntries('ring', 4096), { code: 'EBUSY' })
   })
