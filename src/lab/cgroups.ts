@@ -18,9 +18,21 @@ export function makeCgroup(path: string): void {
 
 /** Pids of a cgroup and of all below it. */
 export function cgroupPids(path: string): number[] {
-  return cgroupsBelow(path).flatMap((group) =>
-    readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number),
-  )
+  return cgroupsBelow(path).flatMap((group) => {
+    const text = unlessGone(() => readFileSync(join(group, 'cgroup.procs'), 'utf8')) ?? ''
+    return text.split('\n').filter(Boolean).map(Number)
+  })
+}
+
+/** What is read of a cgroup; undefined when it went meanwhile (ENODEV: while its file was open). */
+function unlessGone<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENODEV') return undefined
+    throw error
+  }
 }
 
 /** Kills whatever lives at and below the cgroup and removes it. The absent is fine. */
@@ -63,8 +75,9 @@ function killMembers(path: string): void {
 
 /** The cgroup and its descendants, parents first. */
 function cgroupsBelow(path: string): string[] {
-  if (!existsSync(path)) return []
-  const children = readdirSync(path, { withFileTypes: true })
+  const entries = unlessGone(() => readdirSync(path, { withFileTypes: true }))
+  if (!entries) return []
+  const children = entries
     .filter((entry) => entry.isDirectory())
     .flatMap((entry) => cgroupsBelow(join(path, entry.name)))
   return [path, ...children]
