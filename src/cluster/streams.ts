@@ -126,12 +126,16 @@ export async function startStreams(
   return streams
 }
 
+/** The client pod's server, by its command line. */
+function isClient(command: string): boolean {
+  return command.includes('/weir-pod serve --name client')
+}
+
 /** Resolves once their processes have ended too: the next streams must not be taken for these. */
 export async function removeStreams(record: ClusterRecord): Promise<void> {
   await kubectl(record, ['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--timeout=50s'])
-  const isStreams = (command: string): boolean => command.includes('/weir-pod serve --name client')
   const gone = await waitUntil(
-    async () => record.nodes.every(({ name }) => processesOf(name, isStreams).length === 0),
+    async () => record.nodes.every(({ name }) => processesOf(name, isClient).length === 0),
     ENDED_MS,
     250,
   )
@@ -159,7 +163,7 @@ async function findPlaces(record: ClusterRecord): Promise<Places> {
  */
 function clientCommand({ nodes }: ClusterRecord): string[] {
   const node = nodes[0]?.name ?? ''
-  const [pid] = processesOf(node, (command) => command.includes('/weir-pod serve --name client'))
+  const [pid] = processesOf(node, isClient)
   if (pid === undefined) throw new Error(`Cannot find the client pod on ${node}`)
   const cgroups = cgroupsOf(node, { isNode: true })
   return ['sh', ...placedCommand(cgroups, inNetworkOf(pid), [builtProgram('weir-pod')])]
