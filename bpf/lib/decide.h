@@ -278,7 +278,7 @@ static __noinline int flow_choose_backend(const struct packet *pkt, struct flow 
 		return service->flags & drop_empty ? -DROP_NO_LOCAL_BACKEND : -DROP_NO_BACKEND;
 	flow->service_id = service->id;
 	flow->flags |= FLOW_SERVICE;
-	if (external && service->flags & SERVICE_DSR && packet_may_return_directly(pkt))
+	if (service->flags & SERVICE_DSR && packet_may_return_directly(pkt))
 		flow->flags |= FLOW_DSR;
 	flow->out.destination = backend->address;
 	flow->out.destination_port = backend->port;
