@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, InvalidArgumentError } from 'commander'
 import type { AgentFacts } from '../api/facts.ts'
-import { POLICY_BUDGET, PolicyCompiler } from '../control/policy/compiler.ts'
+import { POLICY_BUDGET, POLICY_INPUTS, PolicyCompiler } from '../control/policy/compiler.ts'
 import { type JudgedConnection, PolicyJudge } from '../control/policy-judge.ts'
 import { readManifest } from '../kube/standalone/manifest.ts'
 import { type Address, formatAddressPort } from '../net/address.ts'
@@ -17,16 +17,6 @@ import { readAgent, streamAgent } from './agent.ts'
 import { openKernel } from './kernel.ts'
 import { print, printJson, printTable } from './output.ts'
 import { addTargetOptions, findTarget, type TargetOptions } from './target.ts'
-
-/** What policies are compiled from. */
-const INPUTS = [
-  'nodes',
-  'namespaces',
-  'pods',
-  'networkPolicies',
-  'clusterNetworkPolicies',
-  'endpoints',
-] as const
 
 interface WhatIfOptions extends TargetOptions {
   readonly filename: string
@@ -68,7 +58,7 @@ async function readDifferences(options: WhatIfOptions) {
     '/v1/status',
   )
   const [before, after] = [createTables(), createTables()]
-  for (const name of INPUTS) {
+  for (const name of POLICY_INPUTS) {
     const entries = await readAgent<Entry<object>[]>(socket, `/v1/tables/${name}`)
     for (const tables of [before, after]) fill(tables[name] as unknown as Table<object>, entries)
   }
@@ -109,7 +99,7 @@ export function addManifest(tables: Tables, text: string, filename: string): voi
 
 /** Runs once, as the agent does at its start. */
 export function compile(tables: Tables, settings: { readonly implicitNamespaces: boolean }): void {
-  for (const name of INPUTS) tables[name].markInitialized()
+  for (const name of POLICY_INPUTS) tables[name].markInitialized()
   const compiler = new PolicyCompiler(tables, { ...settings, budget: POLICY_BUDGET })
   compiler.start()
   compiler.run()

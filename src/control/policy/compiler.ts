@@ -34,7 +34,8 @@ const MANY = 32
  */
 export const POLICY_BUDGET = 131_072
 
-const INPUTS = [
+/** Tables that policies are compiled from. */
+export const POLICY_INPUTS = [
   'nodes',
   'namespaces',
   'pods',
@@ -43,12 +44,12 @@ const INPUTS = [
   'endpoints',
 ] as const
 
-type Input = (typeof INPUTS)[number]
+type Input = (typeof POLICY_INPUTS)[number]
 
 export class PolicyCompiler {
   readonly #tables: Tables
   readonly #settings: PolicySettings
-  readonly #dirty = Object.fromEntries(INPUTS.map((name) => [name, new Set()])) as Readonly<
+  readonly #dirty = Object.fromEntries(POLICY_INPUTS.map((name) => [name, new Set()])) as Readonly<
     Record<Input, Set<string>>
   >
   readonly #identities = new Identities()
@@ -89,7 +90,7 @@ export class PolicyCompiler {
 
   /** Runs whenever an input changed, coalesced, as soon as all had their first list. */
   start(): void {
-    for (const name of INPUTS) {
+    for (const name of POLICY_INPUTS) {
       const table = this.#tables[name]
       for (const { key } of table.entries()) this.#dirty[name].add(key)
       const wake = (key: string): void => {
@@ -109,7 +110,7 @@ export class PolicyCompiler {
 
   run(): void {
     this.#cancel = undefined
-    if (!INPUTS.every((name) => this.#tables[name].initialized)) return
+    if (!POLICY_INPUTS.every((name) => this.#tables[name].initialized)) return
     this.#readPolicies()
     this.#readPods()
     this.#readNamespaces()
