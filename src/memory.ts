@@ -2,12 +2,7 @@
 // keep it: an agent at rest allocates too little to make it look.
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-
-/** A table as far as its first list goes; state/table.ts fits. */
-export interface ListedTable {
-  readonly initialized: boolean
-  subscribe(listener: (key: string) => void): () => void
-}
+import { initialized, type ListedTable } from './state/caught-up.ts'
 
 /** A smaller heap has nothing to give back that would be worth a pause. */
 const WORTH_BYTES = 64 * 2 ** 20
@@ -22,22 +17,11 @@ export async function giveBackOnceRead(
   idle: () => Promise<void>,
   worthBytes = WORTH_BYTES,
 ): Promise<boolean> {
-  await Promise.all(tables.map(firstList))
+  await Promise.all(tables.map(initialized))
   await idle()
   if (process.memoryUsage().heapTotal < worthBytes) return false
   collect()
   return true
-}
-
-function firstList(table: ListedTable): Promise<void> {
-  if (table.initialized) return Promise.resolve()
-  return new Promise((resolve) => {
-    const stop = table.subscribe(() => {
-      if (!table.initialized) return
-      stop()
-      resolve()
-    })
-  })
 }
 
 /** The collection that V8 makes before it would give up: it compacts, and unmaps what is free. */

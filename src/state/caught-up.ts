@@ -16,8 +16,14 @@ export async function caughtUp<Row extends object>(
   for (const key of pending) await settled(key)
 }
 
+/** A table as far as its first list goes. */
+export interface ListedTable {
+  readonly initialized: boolean
+  subscribe(listener: (key: string) => void): () => void
+}
+
 /** Resolves once the table has had its first list. */
-export function initialized<Row extends object>(table: Table<Row>): Promise<void> {
+export function initialized(table: ListedTable): Promise<void> {
   if (table.initialized) return Promise.resolve()
   return new Promise((resolve) => {
     const stop = table.subscribe(() => {
