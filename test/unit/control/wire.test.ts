@@ -1,22 +1,19 @@
 // All derivations together: initialization, claims, scale, and random sequences against a rebuild.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { SERVICE_DEFAULTS } from '../../../src/control/settings.ts'
 import { type Conflict, wire } from '../../../src/control/wire.ts'
 import { parseAddress } from '../../../src/net/address.ts'
-import { parsePrefix } from '../../../src/net/prefix.ts'
-import type { EndpointSlice, Node, Service } from '../../../src/tables/intent.ts'
-import { createTables, type Tables } from '../../../src/tables/tables.ts'
-import { makeEndpoint, makePort, makeService } from '../../support/service-rows.ts'
-
-const SETTINGS = {
-  nodeName: 'node-1',
-  routing: 'auto',
-  onLinkPrefixes: [parsePrefix('192.168.0.0/24')],
-  services: SERVICE_DEFAULTS,
-} as const
-
-const turn = () => new Promise((resolve) => setImmediate(resolve))
+import { createTables } from '../../../src/tables/tables.ts'
+import { makeEndpoint, makePort } from '../../support/service-rows.ts'
+import {
+  derived,
+  initialize,
+  node,
+  SETTINGS,
+  service,
+  slice,
+  turn,
+} from '../../support/wire-scene.ts'
 
 function start(t: TestContext) {
   const tables = createTables()
@@ -30,38 +27,6 @@ function start(t: TestContext) {
   )
   t.after(stop)
   return { tables, conflicts, resolved }
-}
-
-function initialize({ nodes, services, endpointSlices, endpoints }: Tables): void {
-  for (const table of [nodes, services, endpointSlices, endpoints]) table.markInitialized()
-}
-
-function node(name: string, address: string, podCidr: string): Node {
-  const addresses = [parseAddress(address)]
-  return { name, addresses, podCidrs: [parsePrefix(podCidr)], labels: {}, leaving: false }
-}
-
-function service(name: string, clusterIp: string, port = 80): Service {
-  const ports = [makePort({ name: 'http', port })]
-  return makeService({ name, clusterIps: [parseAddress(clusterIp)], ports })
-}
-
-function slice(name: string, of: string, addresses: readonly string[]): EndpointSlice {
-  return {
-    namespace: 'default',
-    name,
-    service: of,
-    ports: [{ name: 'http', protocol: 'TCP', port: 8080 }],
-    endpoints: addresses.map((address) => makeEndpoint(address)),
-  }
-}
-
-/** Everything derived, sorted by key. */
-function derived({ frontends, destinations, nodeRoutes }: Tables): unknown[] {
-  return [frontends, destinations, nodeRoutes].map((table) => {
-    const rows = [...table.entries()].map(({ key, row }) => ({ key, row }))
-    return rows.sort((a, b) => (a.key < b.key ? -1 : 1))
-  })
 }
 
 test('nothing is derived before the first lists, then all is initialized', async (t) => {
