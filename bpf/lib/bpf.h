@@ -42,6 +42,7 @@
 
 #define AF_INET 2
 #define AF_INET6 10
+#define EEXIST 17
 #define ECONNREFUSED 111
 
 /* Newer than the 6.1 headers; Linux 6.3. */

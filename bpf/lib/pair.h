@@ -168,15 +168,27 @@ static __noinline struct flow *pair_open(void *ctx, struct packet *pkt)
 	return flow ?: pair_fail(pkt, -DROP_FLOW_TABLE_FULL);
 }
 
-/* Moves a pair of which both ends have spoken to `flows`; answers the packet's entry there. */
+/* True when the entry is in `flows` now, by this CPU or by another that moves the same pair: nobody
+ * writes a second time, from an embryo that the first may have freed already.
+ */
+static __always_inline bool flow_enter(const struct tuple *key, const struct flow *flow)
+{
+	long ret = bpf_map_update_elem(&flows, key, flow, BPF_NOEXIST);
+
+	return !ret || ret == -EEXIST;
+}
+
+/* Moves a pair of which both ends have spoken to `flows`; answers the packet's entry there. Into
+ * `flows` first: who misses it there and here looks there again (walk_table).
+ */
 static __always_inline struct flow *pair_promote(struct packet *pkt, struct tuple *other_key,
 						 struct flow *flow, struct flow *other)
 {
 	flow->flags |= FLOW_SEEN_REPLY;
 	other->flags |= FLOW_SEEN_REPLY;
-	if (bpf_map_update_elem(&flows, other_key, other, BPF_ANY))
+	if (!flow_enter(other_key, other))
 		return pair_fail(pkt, -DROP_FLOW_TABLE_FULL);
-	if (bpf_map_update_elem(&flows, &pkt->tuple, flow, BPF_ANY)) {
+	if (!flow_enter(&pkt->tuple, flow)) {
 		bpf_map_delete_elem(&flows, other_key);
 		return pair_fail(pkt, -DROP_FLOW_TABLE_FULL);
 	}
@@ -232,5 +244,5 @@ static __noinline struct flow *pair_refresh(struct packet *pkt, struct flow *flo
 		bpf_map_update_elem(&flows, &pkt->tuple, fresh, BPF_EXIST);
 		flow = bpf_map_lookup_elem(&flows, &pkt->tuple);
 	}
-	return flow ?: pair_fail(pkt, -DROP_FLOW_TABLE_FULL);
+	return flow ?: pair_fail(pkt, PAIR_NONE); /* moved or expired meanwhile */
 }

@@ -113,6 +113,9 @@ static __always_inline int walk_special(const struct packet *pkt)
 	return ret ?: PASS;
 }
 
+/* The embryos are asked second, and then the flows again: another CPU may have moved the pair there
+ * in between (pair_promote), for an earlier packet of the same connection. No SYN comes that late.
+ */
 static __noinline struct flow *walk_table(struct packet *pkt)
 {
 	struct flow *flow = pkt->is_unknown ? NULL : bpf_map_lookup_elem(&flows, &pkt->tuple);
@@ -120,7 +123,11 @@ static __noinline struct flow *walk_table(struct packet *pkt)
 	if (flow)
 		return walk_known(pkt, flow);
 	flow = bpf_map_lookup_elem(&embryos, &pkt->tuple);
-	return flow ? walk_embryo(pkt, flow) : pair_fail(pkt, PAIR_NONE);
+	flow = flow ? walk_embryo(pkt, flow) : pair_fail(pkt, PAIR_NONE);
+	if (flow || pkt->verdict != PAIR_NONE || packet_is_syn(pkt))
+		return flow;
+	flow = bpf_map_lookup_elem(&flows, &pkt->tuple);
+	return flow ? walk_known(pkt, flow) : pair_fail(pkt, PAIR_NONE);
 }
 
 static __noinline struct flow *walk(void *ctx, struct packet *pkt)

@@ -98,13 +98,9 @@ export class World {
   /** Runs a program on a frame that arrives on, or leaves by, the device. */
   run(program: string, frame: Uint8Array, ifindex: number, gsoSize = 0): RunResult {
     if (this.program(program).type === 'xdp') return this.#runXdp(program, frame, ifindex)
-    const context = new Uint8Array(SK_BUFF_BYTES)
-    const view = new DataView(context.buffer)
-    view.setUint32(SK_BUFF_INGRESS_IFINDEX, ifindex, true)
-    view.setUint32(SK_BUFF_IFINDEX, ifindex, true)
-    view.setUint32(SK_BUFF_GSO_SIZE, gsoSize, true)
+    const context = skBuff(ifindex, gsoSize)
     const result = this.program(program).testRun({ data: frame, context })
-    return { action: nameOf(ACTION, result.returnValue), frame: result.data }
+    return { action: actionOf(result.returnValue), frame: result.data }
   }
 
   #runXdp(program: string, frame: Uint8Array, ifindex: number): RunResult {
@@ -166,6 +162,21 @@ const SK_BUFF_GSO_SIZE = 176
 const XDP_MD_BYTES = 24
 const XDP_MD_DATA_END = 4
 const XDP_MD_INGRESS_IFINDEX = 12
+
+/** struct __sk_buff of a frame on this device. */
+export function skBuff(ifindex: number, gsoSize = 0): Uint8Array {
+  const context = new Uint8Array(SK_BUFF_BYTES)
+  const view = new DataView(context.buffer)
+  view.setUint32(SK_BUFF_INGRESS_IFINDEX, ifindex, true)
+  view.setUint32(SK_BUFF_IFINDEX, ifindex, true)
+  view.setUint32(SK_BUFF_GSO_SIZE, gsoSize, true)
+  return context
+}
+
+/** A tc verdict by its name. */
+export function actionOf(verdict: number): string {
+  return nameOf(ACTION, verdict)
+}
 
 function nameOf(actions: Readonly<Record<string, number>>, verdict: number): string {
   return Object.entries(actions).find(([, value]) => value === verdict)?.[0] ?? String(verdict)
