@@ -9,6 +9,7 @@ import type { ApiSources } from './api/sources.ts'
 import { placeConflist } from './cni/conflist.ts'
 import { cniCallFromHttp } from './cni/http.ts'
 import { CniServer } from './cni/server.ts'
+import { agentConditions, agentProblems, notReady } from './conditions.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 import { wirePolicy } from './control/wire.ts'
 import type { Datapath } from './datapath/datapath.ts'
@@ -21,20 +22,18 @@ import {
   listFrontends,
   listMaps,
 } from './datapath/inspect.ts'
-import type { Source } from './kube/source.ts'
-import { StandaloneSource } from './kube/standalone/source.ts'
-import { KubernetesSource } from './kube/watch/source.ts'
 import { openLibrary } from './libbpf/library.ts'
 import { giveBackOnceRead } from './memory.ts'
 import { NodeDatapath } from './node-datapath.ts'
 import { serveHttp } from './observe/http.ts'
 import { createLogger, type Logger, roomLogger } from './observe/log.ts'
 import { Metrics, type Round } from './observe/metrics.ts'
-import { countClosed, policyProblems } from './policy-problems.ts'
+import { countClosed } from './policy-problems.ts'
 import { policySettled } from './policy-settled.ts'
 import { inForce } from './readiness.ts'
 import { unservedServices } from './service-capacity.ts'
 import { ServiceDuties } from './service-duties.ts'
+import { createSource, sourceState } from './source.ts'
 import { type Operations, Reconciler } from './state/reconciler.ts'
 import type { Table } from './state/table.ts'
 import { createTables, type Tables } from './tables/tables.ts'
@@ -57,7 +56,8 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     ...(config.library === undefined ? {} : { path: config.library }),
   })
   const tables = createTables()
-  const source = createSource(config, tables, roomLogger(log, 'kube'))
+  const conditions = () => agentConditions(parts)
+  const source = createSource(config, { tables, conditions, log: roomLogger(log, 'kube') })
   const node = new NodeDatapath({ config, library, tables, log: roomLogger(log, 'datapath') })
   const inspected = { library, bpfRoot: config.bpfRoot }
   const actual = actualReadings(node, inspected)
@@ -73,9 +73,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   const duties = new ServiceDuties({ config, tables, metrics, log, roomOf })
   const reconcilers = createReconcilers(tables, node, { metrics, duties, log })
   const cni = createCni(config, { tables, node, reconcilers, log: roomLogger(log, 'cni') })
-  const notReady = () => (node.problem === undefined ? [] : [`Cannot take pods: ${node.problem}`])
-  const others = () => [...node.conflicts(), ...duties.problems(), ...policyProblems(tables)]
-  const problems = () => [...notReady(), ...others()]
+  const parts = { nodeName: config.nodeName, tables, node, duties }
 
   await source.start()
   cni.start()
@@ -86,7 +84,8 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
     tables,
     actual,
     facts: () => ({
-      ...{ version: VERSION, pid: process.pid, startedAtMs: STARTED_AT_MS, problems: problems() },
+      ...{ version: VERSION, pid: process.pid, startedAtMs: STARTED_AT_MS },
+      problems: agentProblems(parts),
       ...{ routing: config.routing, socketServices: config.socketServices },
       ...node.facts(),
       source: sourceState(source),
@@ -98,7 +97,7 @@ async function start(config: Config, log: Logger): Promise<() => Promise<void>> 
   })
   const http = await serveHttp(config.http, {
     metrics,
-    health: () => ({ ok: notReady().length === 0, problems: notReady() }),
+    health: () => ({ ok: node.problem === undefined, problems: notReady(node) }),
   })
   log.info({ version: VERSION, http: `${http.address}:${http.port}` }, 'Agent runs')
   announce(config, node, roomLogger(log, 'cni'))
@@ -202,29 +201,6 @@ const VERSION = (
     version: string
   }
 ).version
-
-function createSource(config: Config, tables: Tables, log: Logger): Source {
-  const { manifests, apiServers, kubeconfig, nodeName, stateDir } = config
-  if (manifests !== undefined) return new StandaloneSource({ directory: manifests, tables, log })
-  const access = {
-    apiServers,
-    env: process.env,
-    ...(kubeconfig === undefined ? {} : { kubeconfig }),
-  }
-  return new KubernetesSource({ access, tables, nodeName, stateDir, log })
-}
-
-function sourceState(source: Source) {
-  const { kind, location, synced, lastSyncAt, errors, kinds } = source.health()
-  return {
-    kind,
-    location,
-    initialized: synced,
-    ageMs: lastSyncAt === undefined ? 0 : Date.now() - lastSyncAt,
-    ...(kinds === undefined ? {} : { kinds }),
-    errors: errors.map(({ where, message }) => (where ? `${where}: ${message}` : message)),
-  }
-}
 
 /** One per desired table; they wait for the datapath by themselves. */
 function createReconcilers(

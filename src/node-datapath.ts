@@ -65,11 +65,9 @@ export class NodeDatapath {
     return this.#isOpening ? undefined : this.#problem
   }
 
-  /** Who asks for what another has, one sentence each. */
-  conflicts(): string[] {
-    return [...this.#conflicts.values()].map(({ table, key, owner, loser }) => {
-      return `Cannot give ${loser} ${key} of ${table}: ${owner} has it`
-    })
+  /** Who asks for what another has. */
+  conflicts(): readonly Conflict[] {
+    return [...this.#conflicts.values()]
   }
 
   /** Bytes of IP packet; 0 before the node is known. */

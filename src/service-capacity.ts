@@ -1,5 +1,6 @@
 // Do the Services fit into their maps? Counted from the rows, so it is known before a map is full,
 // and said once when it becomes true.
+import type { Problem } from './kube/conditions.ts'
 import type { Logger } from './observe/log.ts'
 import type { Entry, Table } from './state/table.ts'
 import type { Backend, Frontend } from './tables/desired.ts'
@@ -26,7 +27,7 @@ export class ServiceCapacity {
   readonly #options: ServiceCapacityOptions
   readonly #now: () => number
   readonly #fills = new Map<ServiceMapName, Fill>()
-  #problems: readonly string[] = []
+  #problems: readonly Problem[] = []
   #lookedAt = -Infinity
   #timer: NodeJS.Timeout | undefined
 
@@ -36,7 +37,7 @@ export class ServiceCapacity {
   }
 
   /** What is wrong, as of the last look. */
-  problems(): readonly string[] {
+  problems(): readonly Problem[] {
     return this.#problems
   }
 
@@ -56,7 +57,7 @@ export class ServiceCapacity {
     this.#timer = undefined
     this.#lookedAt = this.#now()
     const { frontends, maglevSize, roomOf } = this.#options
-    const problems: string[] = []
+    const problems: Problem[] = []
     for (const [map, need] of Object.entries(serviceNeeds(frontends.rows(), maglevSize))) {
       const name = map as ServiceMapName
       const room = roomOf(name)
@@ -79,9 +80,12 @@ export class ServiceCapacity {
   }
 }
 
-function describe(map: ServiceMapName, fill: Fill, need: number, room: number): string {
+function describe(map: ServiceMapName, fill: Fill, need: number, room: number): Problem {
   const state = `Services need ${need} of the ${room} entries of map ${map}`
-  return fill === 'over' ? `Cannot serve every Service: ${state}` : `Cannot promise room: ${state}`
+  const name = map === 'services' ? 'ServiceMap' : 'BackendMap'
+  return fill === 'over'
+    ? { reason: `${name}Full`, text: `Cannot serve every Service: ${state}` }
+    : { reason: `${name}NearlyFull`, text: `Cannot promise room: ${state}` }
 }
 
 /** Frontends of one service port share their sets: the same array is there once. */

@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 import { answersFor } from './health/answers.ts'
 import { HealthListeners } from './health/listeners.ts'
 import { ProxyHealth } from './health/proxy-health.ts'
+import type { Problem } from './kube/conditions.ts'
 import { MasqueradeReader } from './masquerade/reader.ts'
 import { type Logger, roomLogger } from './observe/log.ts'
 import type { Metrics, Round } from './observe/metrics.ts'
@@ -57,10 +58,11 @@ export class ServiceDuties {
     this.#capacity.observeRound()
   }
 
-  /** What is wrong now, one sentence each. */
-  problems(): string[] {
-    const { problem } = this.#masquerade
-    return [...(problem === undefined ? [] : [problem]), ...this.#capacity.problems()]
+  /** What is wrong now. */
+  problems(): Problem[] {
+    const { problem: text } = this.#masquerade
+    const reason = 'MasqueradeFileNotUsable'
+    return [...(text === undefined ? [] : [{ reason, text }]), ...this.#capacity.problems()]
   }
 
   async stop(): Promise<void> {

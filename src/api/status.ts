@@ -84,17 +84,14 @@ function rowErrors({ tables }: ApiSources): string[] {
   const all: string[] = []
   for (const table of Object.values(tables)) {
     for (const { key, status } of table.entries()) {
-      if (status.state === 'error') all.push(`${nameOf(table.name, key, tables)}: ${status.error}`)
+      if (status.state !== 'error') continue
+      // "Cannot serve shop/api at 10.96.0.12:80/TCP: ..." names the row, and better.
+      const isNamed = table.name === tables.frontends.name && status.error.includes(key)
+      all.push(isNamed ? status.error : `${table.name} ${key}: ${status.error}`)
     }
   }
   const rest = all.length - MAX_NAMED_ERRORS
   return rest > 0 ? [...all.slice(0, MAX_NAMED_ERRORS), `and ${rest} more rows in error`] : all
-}
-
-/** A frontend is told by its Service, which is what people know. */
-function nameOf(table: string, key: string, { frontends }: ApiSources['tables']): string {
-  if (table !== frontends.name) return `${table} ${key}`
-  return `Service ${frontends.get(key)?.service} at ${key}`
 }
 
 function countTables({ tables }: ApiSources): TableStatus[] {

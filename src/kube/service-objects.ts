@@ -45,6 +45,7 @@ export function serviceRow(object: V1Service): Converted<Service> {
   return {
     row: {
       ...identity,
+      uid: metadata.get('uid').text(''),
       clusterIps,
       ports,
       ...readOutsideAddresses(service),

@@ -66,6 +66,8 @@ export type TrafficPolicy = 'Cluster' | 'Local'
 export interface Service {
   readonly namespace: string
   readonly name: string
+  /** '' in manifests. */
+  readonly uid: string
   readonly clusterIps: readonly Address[]
   readonly ports: readonly ServicePort[]
   readonly externalIps: readonly Address[]

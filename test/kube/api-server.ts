@@ -4,11 +4,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { json } from 'node:stream/consumers'
 import { type ApiObject, ClusterState, type StoredEvent } from './cluster-state.ts'
 import { type Fault, type Mischief, OpenStream, send } from './streams.ts'
 import { CONTENT_TYPE, type Encoding, encodeEvent, encodeList, encodeStatus } from './wire.ts'
 
-export type Verb = 'list' | 'watch' | 'look'
+export type Verb = 'list' | 'watch' | 'look' | 'create'
 
 export interface AskedFor {
   readonly verb: Verb
@@ -133,7 +134,8 @@ export class FakeApiServer {
     const url = new URL(request.url ?? '', 'http://server')
     const plural = url.pathname.slice(url.pathname.lastIndexOf('/') + 1)
     const query = url.searchParams
-    const verb = query.has('watch') ? 'watch' : query.has('fieldSelector') ? 'look' : 'list'
+    const reads = query.has('watch') ? 'watch' : query.has('fieldSelector') ? 'look' : 'list'
+    const verb = request.method === 'POST' ? 'create' : reads
     const accepted = String(request.headers.accept)
     const encoding = this.encodings.find((each) => accepted.includes(CONTENT_TYPE[each]))
     const { authorization } = request.headers
@@ -147,6 +149,7 @@ export class FakeApiServer {
     else if (this.token !== undefined && authorization !== `Bearer ${this.token}`) {
       this.#refuse(response, asked, 401)
     } else if (!encoding) this.#refuse(response, asked, 406)
+    else if (verb === 'create') this.#create(request, response, asked).catch(() => {})
     else if (verb === 'watch') this.#watch(response, asked, fault)
     else this.#list(response, asked, fault)
   }
@@ -167,6 +170,17 @@ export class FakeApiServer {
     if (retryAfter !== undefined) response.setHeader('retry-after', String(retryAfter))
     response.writeHead(status, { 'content-type': CONTENT_TYPE[encoding] })
     response.end(encodeStatus(encoding, status, `refused with ${status}`))
+  }
+
+  async #create(request: IncomingMessage, response: ServerResponse, asked: AskedFor) {
+    const object = (await json(request)) as ApiObject
+    const { name, namespace } = object.metadata
+    const isKnown = this.state.keys(asked.plural).includes(`${namespace}/${name}`)
+    if (isKnown) this.#refuse(response, asked, 409)
+    else {
+      this.state.put(asked.plural, object)
+      response.writeHead(201, { 'content-type': CONTENT_TYPE.json }).end(JSON.stringify(object))
+    }
   }
 
   #list(response: ServerResponse, asked: AskedFor, fault: Fault | undefined): void {

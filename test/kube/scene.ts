@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Condition } from '../../src/kube/conditions.ts'
 import type { AccessSettings } from '../../src/kube/watch/access.ts'
 import { RESOURCES } from '../../src/kube/watch/resources.ts'
 import { KubernetesSource } from '../../src/kube/watch/source.ts'
@@ -25,6 +26,7 @@ export const QUICK: Timings = {
   backoff: { baseMs: 2, maxMs: 40 },
   rereadMs: 20,
   absentMs: 50,
+  tellMs: 20,
 }
 
 const CONVERGES_WITHIN_MS = 10_000
@@ -45,6 +47,7 @@ export interface SceneOptions extends ServerOptions {
   /** Called before the source starts. */
   readonly prepare?: (server: FakeApiServer) => void
   readonly nodeName?: string
+  readonly conditions?: () => readonly Condition[]
   readonly stateDir?: string
 }
 
@@ -66,6 +69,7 @@ export async function setScene(options: SceneOptions = {}): Promise<Scene> {
     tables,
     nodeName: options.nodeName ?? 'node-1',
     stateDir,
+    conditions: options.conditions ?? (() => []),
     log: {
       info: (_: object, text: string) => void logged.push(`info ${text}`),
       warn: (_: object, text: string) => void logged.push(`warn ${text}`),

@@ -8,6 +8,7 @@ export function makeService(more: Partial<Service> = {}): Service {
   return {
     namespace: 'default',
     name: 'web',
+    uid: '',
     clusterIps: ['10.96.0.1' as Address],
     ports: [makePort()],
     externalIps: [],

@@ -1,6 +1,6 @@
-// Requests to the API server, all GET, answers as streams. It knows several addresses and stays
-// with the one that answers; it reads credentials again and again, because tokens and certificates
-// rotate; it never waits without end. It does not retry: that is the loop's.
+// Requests to the API server, answers as streams. It knows several addresses and stays with the one
+// that answers; it reads credentials again and again, because tokens and certificates rotate; it
+// never waits without end. It does not retry: that is the loop's.
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Access, AccessReader } from './access.ts'
@@ -29,6 +29,18 @@ export interface Answer {
   allowSilence(silenceMs: number): void
   /** For an answer whose body is not read to its end. */
   close(): void
+}
+
+/** An object that the server is to make. */
+export interface Creation extends Pick<Ask, 'what' | 'path' | 'signal'> {
+  readonly object: object
+}
+
+interface Sending {
+  readonly access: Access
+  readonly server: string
+  /** Of a POST; absent: a GET. */
+  readonly body: string | undefined
 }
 
 const ACCEPT: Readonly<Record<'list' | 'watch', Readonly<Record<Encoding, string>>>> = {
@@ -88,20 +100,32 @@ export class Connection {
 
   /** Resolves with a success. Throws ResponseError for an answer that is none. */
   async get(ask: Ask): Promise<Answer> {
+    const response = await this.#request(ask)
+    return readAnswer(response, encodingOf(response), ask)
+  }
+
+  /** Resolves once the object is made. Throws as get() does. */
+  async create({ object, ...ask }: Creation): Promise<void> {
+    const { answerMs: silenceMs } = this.#timings
+    const asked = { ...ask, query: {}, encoding: 'json', isWatch: false, silenceMs } as const
+    const response = await this.#request(asked, JSON.stringify(object))
+    response.destroy()
+  }
+
+  async #request(ask: Ask, body?: string): Promise<IncomingMessage> {
     const access = await this.#currentAccess()
     const server = this.#serverOf(access)
     let response: IncomingMessage
     try {
-      response = await this.#send(ask, access, server)
+      response = await this.#send(ask, { access, server, body })
     } catch (error) {
       if (!ask.signal.aborted) this.#leave(access, server)
       throw error
     }
-    const encoding = encodingOf(response)
     const status = response.statusCode ?? 0
-    if (status === 200) return readAnswer(response, encoding, ask)
+    if (status === (body === undefined ? 200 : 201)) return response
     if (AWAY.includes(status)) this.#leave(access, server)
-    throw await readError(response, encoding, ask)
+    throw await readError(response, encodingOf(response), ask)
   }
 
   async #currentAccess(): Promise<Access> {
@@ -126,17 +150,19 @@ export class Connection {
     if (this.#access?.value === access) this.#access = undefined
   }
 
-  #send(ask: Ask, access: Access, server: string): Promise<IncomingMessage> {
+  #send(ask: Ask, { access, server, body }: Sending): Promise<IncomingMessage> {
     const url = new URL(server + ask.path)
     for (const [name, value] of Object.entries(ask.query)) url.searchParams.set(name, value)
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     const request = send(url, {
+      method: body === undefined ? 'GET' : 'POST',
       agent: this.#agentFor(url.protocol, access),
       signal: ask.signal,
       headers: {
         accept: ACCEPT[ask.isWatch ? 'watch' : 'list'][ask.encoding],
         'user-agent': 'weir-agent',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(access.authorization === undefined ? {} : { authorization: access.authorization }),
       },
     })
@@ -155,7 +181,7 @@ export class Connection {
     request.on('response', resolve)
     request.on('error', reject)
     request.on('close', () => clearTimeout(answering))
-    request.end()
+    request.end(body)
     return promise.finally(() => {
       clearTimeout(connecting)
       clearTimeout(answering)

@@ -1,6 +1,7 @@
 // One kind's objects into its table. An object that cannot be used keeps the row it had and is
 // reported by name; a list takes away what it does not contain, at its end and not before.
 import type { Table } from '../../state/table.ts'
+import type { Condition } from '../conditions.ts'
 import { ObjectError } from '../fields.ts'
 import type { Kind } from '../kinds.ts'
 import { isClusterScoped } from '../metadata.ts'
@@ -13,6 +14,15 @@ export interface Identity {
   /** As the table's keys: "namespace/name", or the name alone. */
   readonly key: string
   readonly resourceVersion: string
+}
+
+/** What is wrong with an object. */
+interface Fault {
+  readonly uid: string
+  /** It cannot be used. */
+  readonly error?: string
+  /** It is used, but for these. */
+  readonly notes: readonly string[]
 }
 
 const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
@@ -36,8 +46,7 @@ export class KindRows {
   readonly #kind: Kind
   readonly #table: Table<object>
   readonly #compactor: Compactor
-  readonly #errors = new Map<string, string>()
-  readonly #notes = new Map<string, readonly string[]>()
+  readonly #faults = new Map<string, Fault>()
   /** Keys that the list in progress has given. */
   #listed: Set<string> | undefined
 
@@ -49,23 +58,21 @@ export class KindRows {
 
   put(key: string, object: unknown): void {
     this.#listed?.add(key)
-    this.#notes.delete(key)
+    this.#faults.delete(key)
     try {
       const { row, notes = [] } = this.#kind.convert(object as never)
-      this.#errors.delete(key)
-      if (notes.length > 0) this.#notes.set(key, notes)
+      if (notes.length > 0) this.#faults.set(key, { uid: uidOf(object), notes })
       if (row) this.#table.upsert(this.#compactor.compact(row))
       else this.#table.delete(key)
     } catch (error) {
       if (!(error instanceof ObjectError)) throw error
-      this.#errors.set(key, error.message)
+      this.#faults.set(key, { uid: uidOf(object), error: error.message, notes: [] })
     }
   }
 
   remove(key: string): void {
     this.#listed?.delete(key)
-    this.#errors.delete(key)
-    this.#notes.delete(key)
+    this.#faults.delete(key)
     this.#table.delete(key)
   }
 
@@ -79,9 +86,7 @@ export class KindRows {
     const listed = this.#listed ?? new Set()
     this.#listed = undefined
     for (const { key } of [...this.#table.entries()]) if (!listed.has(key)) this.#table.delete(key)
-    for (const kept of [this.#errors, this.#notes]) {
-      for (const key of kept.keys()) if (!listed.has(key)) kept.delete(key)
-    }
+    for (const key of this.#faults.keys()) if (!listed.has(key)) this.#faults.delete(key)
     this.#table.markInitialized()
   }
 
@@ -92,13 +97,37 @@ export class KindRows {
 
   /** Names of the objects that cannot be used. */
   badObjects(): readonly string[] {
-    return [...this.#errors.keys()]
+    return [...this.#faults].filter(([, { error }]) => error !== undefined).map(([key]) => key)
   }
 
   problems(): { errors: readonly SourceProblem[]; notes: readonly SourceProblem[] } {
+    const faults = [...this.#faults.values()]
+    const toProblem = (message: string): SourceProblem => ({ where: '', message })
     return {
-      errors: [...this.#errors.values()].map((message) => ({ where: '', message })),
-      notes: [...this.#notes.values()].flat().map((message) => ({ where: '', message })),
+      errors: faults.flatMap(({ error }) => error ?? []).map(toProblem),
+      notes: faults.flatMap(({ notes }) => notes).map(toProblem),
     }
   }
+
+  /** The same, for whoever looks at the object. */
+  conditions(): Condition[] {
+    const { apiVersion, kind } = this.#kind
+    return [...this.#faults].map(([key, { uid, error, notes }]) => {
+      const [name = '', namespace] = key.split('/').reverse()
+      const about = {
+        apiVersion,
+        kind,
+        ...(namespace === undefined ? {} : { namespace }),
+        name,
+        uid,
+      }
+      if (error !== undefined) return { reason: 'NotUsable', about, text: error }
+      return { reason: 'NotSupported', about, text: notes.join('; ') }
+    })
+  }
+}
+
+function uidOf(object: unknown): string {
+  const { uid } = ((object ?? {}) as { metadata?: { uid?: unknown } }).metadata ?? {}
+  return typeof uid === 'string' ? uid : ''
 }

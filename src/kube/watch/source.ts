@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Table } from '../../state/table.ts'
 import type { Tables } from '../../tables/tables.ts'
+import type { Condition } from '../conditions.ts'
 import type { KindHealth, Source, SourceHealth, SourceProblem } from '../source.ts'
 import { AccessReader, type AccessSettings } from './access.ts'
 import { ClusterLook } from './cluster.ts'
 import { Compactor } from './compact.ts'
 import { Connection } from './connection.ts'
+import { Events } from './events.ts'
 import { ListWatch } from './list-watch.ts'
 import { rememberOwnNode } from './own-node.ts'
 import { RESOURCES, type Resource } from './resources.ts'
@@ -21,6 +23,8 @@ export interface KubernetesOptions {
   readonly nodeName: string
   readonly stateDir: string
   readonly log: Pick<Logger, 'info' | 'warn'>
+  /** What is to be told at the objects that it concerns. */
+  readonly conditions: () => readonly Condition[]
   readonly timings?: Timings
 }
 
@@ -37,11 +41,12 @@ export class KubernetesSource implements Source {
   readonly #connection: Connection
   readonly #abort = new AbortController()
   readonly #watched: readonly Watched[]
+  readonly #events: Events
   #running: Promise<unknown> | undefined
   #forgetOwnNode: (() => void) | undefined
 
   constructor(options: KubernetesOptions) {
-    const { access, tables, log, timings = TIMINGS } = options
+    const { access, tables, log, nodeName, conditions, timings = TIMINGS } = options
     this.#options = options
     this.#connection = new Connection(new AccessReader(access), timings)
     const connection = this.#connection
@@ -54,6 +59,13 @@ export class KubernetesSource implements Source {
       const parts = { resource, connection, cluster, rows, timings, log, signal }
       return { resource, rows, listWatch: new ListWatch(parts) }
     })
+    this.#events = new Events({
+      ...{ connection, nodeName, timings, log, signal },
+      conditions: () => [
+        ...conditions(),
+        ...this.#watched.flatMap(({ rows }) => rows.conditions()),
+      ],
+    })
   }
 
   /** Once. Does not wait for the API server. */
@@ -63,7 +75,8 @@ export class KubernetesSource implements Source {
       ...{ nodeName, log, nodes: tables.nodes },
       path: join(stateDir, OWN_NODE_FILE),
     })
-    this.#running = Promise.all(this.#watched.map(({ listWatch }) => listWatch.run()))
+    const loops = [...this.#watched.map(({ listWatch }) => listWatch), this.#events]
+    this.#running = Promise.all(loops.map((loop) => loop.run()))
   }
 
   async stop(): Promise<void> {

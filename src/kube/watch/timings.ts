@@ -20,6 +20,8 @@ export interface Timings {
   readonly rereadMs: number
   /** A kind that is not installed is looked for again after so long, ms. */
   readonly absentMs: number
+  /** Between looks at what is to be told as Events, ms. */
+  readonly tellMs: number
 }
 
 export const TIMINGS: Timings = {
@@ -31,4 +33,5 @@ export const TIMINGS: Timings = {
   backoff: { baseMs: 500, maxMs: 30_000 },
   rereadMs: 10_000,
   absentMs: 60_000,
+  tellMs: 30_000,
 }

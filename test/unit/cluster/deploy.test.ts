@@ -114,17 +114,25 @@ test('the uninstaller is the same image, with no more than the agent may do and 
   for (const path of paths(spec)) assert.ok(reached.includes(path), path)
 })
 
-test('the agent may list and watch, and nothing else', () => {
+test('the agent may list and watch, create Events, and nothing else', () => {
   const documents = parseAllDocuments(read('rbac.yaml')).map((each) => each.toJS())
-  const role = documents.find(({ kind }) => kind === 'ClusterRole')
-  for (const { verbs } of role.rules) assert.deepEqual(verbs, ['list', 'watch'])
-  assert.deepEqual(
-    role.rules.flatMap(({ resources }: { resources: string[] }) => resources).sort(),
-    [
-      ...['clusternetworkpolicies', 'endpointslices', 'namespaces', 'networkpolicies', 'nodes'],
-      ...['pods', 'servicecidrs', 'services'],
-    ],
+  const { rules } = documents.find(({ kind }) => kind === 'ClusterRole') as {
+    rules: { resources: string[]; verbs: string[] }[]
+  }
+  const rights = rules.flatMap(({ resources, verbs }) =>
+    resources.map((resource) => `${resource}: ${verbs.join()}`),
   )
+  assert.deepEqual(rights.sort(), [
+    'clusternetworkpolicies: list,watch',
+    'endpointslices: list,watch',
+    'events: create',
+    'namespaces: list,watch',
+    'networkpolicies: list,watch',
+    'nodes: list,watch',
+    'pods: list,watch',
+    'servicecidrs: list,watch',
+    'services: list,watch',
+  ])
 })
 
 test('withSettings() changes the ConfigMap alone', () => {

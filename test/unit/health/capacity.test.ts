@@ -41,7 +41,7 @@ function build(room: Partial<Record<ServiceMapName, number>>) {
     frontends.replaceAll(Array.from({ length: count }, (_, n) => makeFrontend({ port: n + 1 })))
     now += 10_000
     capacity.observeRound()
-    return capacity.problems()
+    return capacity.problems().map(({ reason, text }) => `${reason}: ${text}`)
   }
   return { told, hold, capacity, frontends }
 }
@@ -49,12 +49,11 @@ function build(room: Partial<Record<ServiceMapName, number>>) {
 test('before a map is full it is said, once, and when there is room again', () => {
   const { told, hold } = build({ services: 10 })
   assert.deepEqual(hold(8), [])
-  const near = ['Cannot promise room: Services need 9 of the 10 entries of map services']
-  assert.deepEqual(hold(9), near)
+  const near = 'ServiceMapNearlyFull: Cannot promise room: '
+  assert.deepEqual(hold(9), [`${near}Services need 9 of the 10 entries of map services`])
   assert.equal(hold(10).length, 1)
-  assert.deepEqual(hold(11), [
-    'Cannot serve every Service: Services need 11 of the 10 entries of map services',
-  ])
+  const full = 'ServiceMapFull: Cannot serve every Service: '
+  assert.deepEqual(hold(11), [`${full}Services need 11 of the 10 entries of map services`])
   assert.deepEqual(hold(2), [])
   assert.deepEqual(told, [
     'services: Services will soon not fit',

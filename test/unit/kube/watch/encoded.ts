@@ -174,6 +174,7 @@ export const ENCODED: Readonly<Record<string, { binary: Buffer; json: object }>>
       metadata: {
         name: 'web',
         namespace: 'shop',
+        uid: 'uid-1',
         annotations: { 'weir.io/balancing': 'maglev' },
       },
       spec: {
