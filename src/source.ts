@@ -27,7 +27,7 @@ export function createSource(config: Config, { tables, conditions, log }: Source
 
 /** How it fares, for status and metrics. */
 export function sourceState(source: Source) {
-  const { kind, location, synced, lastSyncAt, errors, kinds } = source.health()
+  const { kind, location, synced, lastSyncAt, errors, notes, kinds } = source.health()
   return {
     kind,
     location,
@@ -35,6 +35,7 @@ export function sourceState(source: Source) {
     ageMs: lastSyncAt === undefined ? 0 : Date.now() - lastSyncAt,
     ...(kinds === undefined ? {} : { kinds }),
     errors: errors.map(describe),
+    notes: notes.map(describe),
   }
 }
 

@@ -36,6 +36,8 @@ export interface SourceFacts {
   /** Milliseconds since it was last known to be up to date. */
   readonly ageMs: number
   readonly errors: readonly string[]
+  /** What was read and is not done, which is nobody's fault: "port 9/SCTP is not served". */
+  readonly notes: readonly string[]
   /** How each watch of an API server fares. */
   readonly kinds?: readonly SourceKindFacts[]
 }

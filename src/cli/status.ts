@@ -40,6 +40,7 @@ function printStatus(status: AgentStatus): void {
     ['XDP', status.xdp],
     ['source', describeSource(source)],
     ...(source.kinds ? [['watches', source.kinds.map(describeWatch).join('\n')] as const] : []),
+    ['not done', listSome(source.notes)],
     [
       'connections',
       flows
@@ -55,6 +56,13 @@ function printStatus(status: AgentStatus): void {
 function describeSource({ kind, location, initialized, ageMs }: AgentStatus['source']): string {
   const state = initialized ? `read ${formatAge(ageMs / 1000)} ago` : 'first list not complete'
   return `${kind} ${location}, ${state}`
+}
+
+const MAX_NOTES = 20
+
+function listSome(notes: readonly string[]): string {
+  const more = notes.length - MAX_NOTES
+  return [...notes.slice(0, MAX_NOTES), ...(more > 0 ? [`and ${more} more`] : [])].join('\n')
 }
 
 type Watch = NonNullable<AgentStatus['source']['kinds']>[number]

@@ -50,7 +50,10 @@ export const FACTS: AgentFacts = {
   mtuDerivation: '1500 (eth0) - 50 (VXLAN)',
   socketServices: true,
   xdp: 'native on eth0',
-  source: { kind: 'manifests', location: '/etc/weir', initialized: true, ageMs: 5, errors: [] },
+  source: {
+    ...{ kind: 'manifests', location: '/etc/weir', initialized: true, ageMs: 5 },
+    ...{ errors: [], notes: [] },
+  },
   problems: [],
 }
 

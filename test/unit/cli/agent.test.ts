@@ -42,6 +42,17 @@ test('status puts what is wrong first and exits 1', async (t) => {
   assert.match(stdout, /^Wrong now:\n {2}Cannot attach connect4: EPERM\n/)
 })
 
+test('status says what was asked for and is not done, which is not wrong', async (t) => {
+  const notes = ['Service shop/a: port 9/SCTP is not served', 'NetworkPolicy shop/b: spec']
+  const run = await serve(t, { facts: () => ({ ...FACTS, source: { ...FACTS.source, notes } }) })
+  const { code, stdout } = await run(['status'])
+  assert.equal(code, 0)
+  assert.match(
+    stdout,
+    /^not done {2,}Service shop\/a: port 9\/SCTP .*\n {2,}NetworkPolicy shop\/b/m,
+  )
+})
+
 test('-j before and after the command gives the same JSON', async (t) => {
   const run = await serve(t)
   const [before, after] = [await run(['-j', 'node', 'list']), await run(['node', 'list', '--json'])]
