@@ -1,6 +1,7 @@
 // Backend sets as map `backends` holds them: written whole under a number, shared by the frontends
 // of one service port, never changed, and deleted when no program can still be reading them.
 import { formatAddressPort } from '../net/address.ts'
+import { Multimap } from '../state/multimap.ts'
 import type { Backend } from '../tables/desired.ts'
 import type { EntryMap } from './entry-map.ts'
 import type * as layout from './layout.gen.ts'
@@ -29,7 +30,7 @@ export class BackendSets {
   readonly #graceMs: number
   readonly #numbers = new Numbers()
   readonly #sets = new Map<number, { set: BackendSet; holders: number }>()
-  readonly #byService = new Map<number, Set<number>>()
+  readonly #byService = new Multimap<number, number>()
   /** By number: sets on their way out. */
   readonly #retiring = new Map<number, NodeJS.Timeout>()
 
@@ -55,7 +56,7 @@ export class BackendSets {
   hold(wish: SetWish): { set: BackendSet; isNew: boolean } {
     const { serviceId, backends, maglevSize } = wish
     if (backends.length === 0) return { set: { ...wish, id: 0, count: 0 }, isNew: false }
-    for (const id of this.#byService.get(serviceId) ?? []) {
+    for (const id of this.#byService.get(serviceId)) {
       const held = this.#sets.get(id)
       if (!held || !sameSet(held.set, wish)) continue
       held.holders++
@@ -95,8 +96,7 @@ export class BackendSets {
     if (!held || --held.holders > 0) return
     const { set } = held
     this.#sets.delete(id)
-    this.#byService.get(set.serviceId)?.delete(id)
-    if (this.#byService.get(set.serviceId)?.size === 0) this.#byService.delete(set.serviceId)
+    this.#byService.delete(set.serviceId, id)
     const timer = setTimeout(() => {
       this.#retiring.delete(id)
       this.#map.deleteMany(keysOf(set))
@@ -130,15 +130,12 @@ export class BackendSets {
   #keep(set: BackendSet, holders: number): void {
     this.#numbers.take(set.id)
     this.#sets.set(set.id, { set, holders })
-    const ids = this.#byService.get(set.serviceId)
-    if (ids) ids.add(set.id)
-    else this.#byService.set(set.serviceId, new Set([set.id]))
+    this.#byService.add(set.serviceId, set.id)
   }
 
   #hitsOf(set: BackendSet): Map<string, bigint> {
     const hits = new Map<string, bigint>()
-    for (const key of keysOf(set)) {
-      const entry = this.#map.get(key)
+    for (const entry of this.#map.getMany(keysOf(set))) {
       if (!entry || entry.hits === 0n) continue
       const name = formatAddressPort(entry.address, entry.port)
       hits.set(name, (hits.get(name) ?? 0n) + entry.hits)

@@ -1,5 +1,6 @@
 // A table: immutable rows under one key, each with a revision and a status.
 // Readers look at rows, never at events: a change only says "look again".
+import { Multimap } from './multimap.ts'
 
 export type Status =
   | { readonly state: 'pending' }
@@ -14,6 +15,12 @@ export interface Entry<Row> {
   readonly status: Status
 }
 
+/** Keys of rows by what is looked for. */
+interface Index<Row> {
+  readonly keysOf: (row: Row) => Iterable<string>
+  readonly keys: Multimap<string, string>
+}
+
 const PENDING: Status = { state: 'pending' }
 
 export class Table<Row extends object> {
@@ -21,10 +28,7 @@ export class Table<Row extends object> {
   readonly keyOf: (row: Row) => string
   #entries = new Map<string, Entry<Row>>()
   #deleted = new Map<string, Entry<Row>>()
-  #indices = new Map<
-    string,
-    { keysOf: (row: Row) => Iterable<string>; keys: Map<string, Set<string>> }
-  >()
+  #indices = new Map<string, Index<Row>>()
   #listeners = new Set<(key: string) => void>()
   #revision = 0
   #initialized = false
@@ -160,7 +164,7 @@ export class Table<Row extends object> {
 
   /** Adds an index: rows by each of the keys that `keysOf` gives. */
   addIndex(name: string, keysOf: (row: Row) => Iterable<string>): void {
-    this.#indices.set(name, { keysOf, keys: new Map() })
+    this.#indices.set(name, { keysOf, keys: new Multimap() })
     for (const { key, row } of this.#entries.values()) this.#index(key, row, name)
   }
 
@@ -168,7 +172,7 @@ export class Table<Row extends object> {
   *byIndex(name: string, indexKey: string): IterableIterator<Row> {
     const index = this.#indices.get(name)
     if (!index) throw new Error(`Cannot read index ${name} of ${this.name}: there is none`)
-    for (const key of index.keys.get(indexKey) ?? []) {
+    for (const key of index.keys.get(indexKey)) {
       const row = this.get(key)
       if (row) yield row
     }
@@ -189,21 +193,13 @@ export class Table<Row extends object> {
   #index(key: string, row: Row, only?: string): void {
     for (const [name, index] of this.#indices) {
       if (only !== undefined && name !== only) continue
-      for (const indexKey of index.keysOf(row)) {
-        const keys = index.keys.get(indexKey)
-        if (keys) keys.add(key)
-        else index.keys.set(indexKey, new Set([key]))
-      }
+      for (const indexKey of index.keysOf(row)) index.keys.add(indexKey, key)
     }
   }
 
   #unindex(key: string, row: Row): void {
     for (const index of this.#indices.values()) {
-      for (const indexKey of index.keysOf(row)) {
-        const keys = index.keys.get(indexKey)
-        keys?.delete(key)
-        if (keys?.size === 0) index.keys.delete(indexKey)
-      }
+      for (const indexKey of index.keysOf(row)) index.keys.delete(indexKey, key)
     }
   }
 }
