@@ -99,10 +99,6 @@ export class Field<T> {
     return this.value as string
   }
 
-  optionalText(): string | undefined {
-    return this.absent ? undefined : this.text()
-  }
-
   flag(otherwise: boolean): boolean {
     if (this.absent) return otherwise
     if (typeof this.value !== 'boolean') this.is('give true or false')
@@ -153,7 +149,10 @@ export class Field<T> {
     if (this.absent) return {}
     const field = this as unknown as Field<Record<string, string>>
     if (typeof this.value !== 'object' || Array.isArray(this.value)) this.is('give a mapping')
-    const names = Object.keys(this.value as object)
-    return Object.fromEntries(names.map((name) => [name, field.get(name).text()]))
+    const labels = this.value as Record<string, unknown>
+    for (const name of Object.keys(labels)) {
+      if (typeof labels[name] !== 'string') field.get(name).text()
+    }
+    return labels as Record<string, string>
   }
 }

@@ -217,16 +217,14 @@ function readEndpoint(item: Field<V1Endpoint>): SliceEndpoint[] {
   const first = item.get('addresses').items()[0]
   if (!first) return []
   const conditions = item.get('conditions')
-  const nodeName = item.get('nodeName').optionalText()
-  const zone = item.get('zone').optionalText()
   return [
     {
       address: first.address(),
       ready: conditions.get('ready').flag(true),
       serving: conditions.get('serving').flag(true),
       terminating: conditions.get('terminating').flag(false),
-      ...(nodeName === undefined ? {} : { nodeName }),
-      ...(zone === undefined ? {} : { zone }),
+      nodeName: item.get('nodeName').text(''),
+      zone: item.get('zone').text(''),
       hintedZones: readHints(item.get('hints').get('forZones').items()),
       hintedNodes: readHints(item.get('hints').get('forNodes').items()),
     },

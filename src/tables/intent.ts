@@ -99,8 +99,9 @@ export interface SliceEndpoint {
   readonly ready: boolean
   readonly serving: boolean
   readonly terminating: boolean
-  readonly nodeName?: string
-  readonly zone?: string
+  /** '' when the slice does not say; so for the zone. */
+  readonly nodeName: string
+  readonly zone: string
   /** Zones and nodes that the endpoint is meant for; empty: no hint. */
   readonly hintedZones: readonly string[]
   readonly hintedNodes: readonly string[]

@@ -33,6 +33,8 @@ export function makeEndpoint(address: string, more: Partial<SliceEndpoint> = {})
     ready: true,
     serving: true,
     terminating: false,
+    nodeName: '',
+    zone: '',
     hintedZones: [],
     hintedNodes: [],
     ...more,

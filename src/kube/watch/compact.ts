@@ -27,18 +27,18 @@ class Shares {
   }
 }
 
-/** Gives back equal rows whose parts are shared with rows compacted before. */
+/** Makes rows share what they have in common with rows compacted before. */
 export class Compactor {
   readonly #shares = new Shares()
 
+  /** The same row, which nobody else has seen yet. */
   compact<Row extends object>(row: Row): Row {
-    const result: Record<string, unknown> = {}
-    for (const [name, value] of Object.entries(row)) {
-      if (SHARED.has(name)) result[name] = this.#share(value)
-      else if (name === 'endpoints') result[name] = (value as object[]).map((e) => this.compact(e))
-      else result[name] = value
+    const parts = row as Record<string, unknown>
+    for (const name in parts) {
+      if (SHARED.has(name)) parts[name] = this.#share(parts[name])
+      else if (name === 'endpoints') for (const each of parts[name] as object[]) this.compact(each)
     }
-    return result as Row
+    return row
   }
 
   #share(value: unknown): unknown {
