@@ -58,6 +58,22 @@ int weir_map_delete(int fd, const void *key)
 	return bpf_map_delete_elem(fd, key);
 }
 
+int weir_map_lookup_many(int fd, const void *keys, void *values, uint32_t key_size,
+			 uint32_t value_size, uint32_t count, uint8_t *found)
+{
+	const uint8_t *key = keys;
+	uint8_t *value = values;
+
+	for (uint32_t i = 0; i < count; i++, key += key_size, value += value_size) {
+		int ret = bpf_map_lookup_elem(fd, key, value);
+
+		if (ret && ret != -ENOENT)
+			return ret;
+		found[i] = !ret;
+	}
+	return 0;
+}
+
 /*
  * How many entries a batch call did before the one that failed, or -1 when it did not begin: the
  * kernel writes the count back only once it has entered the map's own loop.

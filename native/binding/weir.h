@@ -118,6 +118,10 @@ WEIR_API int weir_map_lookup(int fd, const void *key, void *value);
 WEIR_API int weir_map_update(int fd, const void *key, const void *value, uint32_t flags);
 WEIR_API int weir_map_delete(int fd, const void *key);
 
+/* Reads the values of `count` keys; found[i] becomes 1, or 0 for an absent key. */
+WEIR_API int weir_map_lookup_many(int fd, const void *keys, void *values, uint32_t key_size,
+				  uint32_t value_size, uint32_t count, uint8_t *found);
+
 /*
  * Writes `count` entries; a failed one does not stop the others. errors[i] becomes 0 or -errno.
  * Answers how many failed. `value_size` is the stride: for a per-CPU map that of all CPUs.

@@ -33,11 +33,14 @@ const HEADER =
   '// Generated from the BTF of bpf/out/weir.bpf.o: change bpf/lib and run npm run generate.'
 
 const IMPORTS = [
-  { from: '../net/address.ts', names: ['type Address', 'addressFromBytes', 'addressToBytes'] },
-  { from: '../net/mac.ts', names: ['type Mac', 'macFromBytes', 'macToBytes'] },
+  { from: '../net/address.ts', names: ['type Address', 'putAddress', 'takeAddress'] },
+  { from: '../net/mac.ts', names: ['type Mac'] },
   {
     from: './codec.ts',
-    names: ['type Codec', 'defineCodec', 'eachOf', 'type MapLayout', 'putBytes', 'takeBytes'],
+    names: [
+      ...['type Codec', 'defineCodec', 'eachOf', 'type MapLayout'],
+      ...['putBytes', 'putMac', 'putZeroes', 'takeBytes', 'takeMac'],
+    ],
   },
 ]
 
@@ -51,8 +54,8 @@ function printImports(body: string): string[] {
 
 /** Structs that TypeScript knows as text. */
 const TEXT_STRUCTS = new Map([
-  ['address', { type: 'Address', to: 'addressToBytes', from: 'addressFromBytes', size: 16 }],
-  ['mac', { type: 'Mac', to: 'macToBytes', from: 'macFromBytes', size: 6 }],
+  ['address', 'Address'],
+  ['mac', 'Mac'],
 ])
 
 const NUMBER_CODECS = [8, 16, 32].flatMap((bits) => [
@@ -147,7 +150,7 @@ function tsType(type: FieldType): string {
     case 'array':
       return `readonly ${tsType(type.of)}[]`
     case 'struct':
-      return TEXT_STRUCTS.get(type.name)?.type ?? pascal(type.name)
+      return TEXT_STRUCTS.get(type.name) ?? pascal(type.name)
   }
 }
 
@@ -170,7 +173,7 @@ function encodeValue(type: FieldType, at: string, value: string): string {
       return `putBytes(view, ${at}, ${type.length}, ${value})`
     case 'struct': {
       const text = TEXT_STRUCTS.get(type.name)
-      if (text) return `putBytes(view, ${at}, ${text.size}, ${text.to}(${value}))`
+      if (text) return `put${text}(view, ${at}, ${value})`
       return `${camel(type.name)}.encode(view, ${at}, ${value})`
     }
     case 'array': {
@@ -183,7 +186,7 @@ function encodeValue(type: FieldType, at: string, value: string): string {
 function encodePad({ offset, type }: Field): string {
   const zero = type.kind === 'int' ? (type.size === 8 ? '0n' : '0') : ''
   if (type.kind === 'int') return encodeValue(type, place(offset), zero)
-  return `putBytes(view, ${place(offset)}, ${sizeOf(type)}, new Uint8Array(${sizeOf(type)}))`
+  return `putZeroes(view, ${place(offset)}, ${sizeOf(type)})`
 }
 
 function decode(type: FieldType, at: string): string {
@@ -194,7 +197,7 @@ function decode(type: FieldType, at: string): string {
       return `takeBytes(view, ${at}, ${type.length})`
     case 'struct': {
       const text = TEXT_STRUCTS.get(type.name)
-      if (text) return `${text.from}(takeBytes(view, ${at}, ${text.size}))`
+      if (text) return `take${text}(view, ${at})`
       return `${camel(type.name)}.decode(view, ${at})`
     }
     case 'array': {

@@ -1,4 +1,7 @@
 // What a codec is; the codecs themselves are generated from the compiled programs (layout.gen.ts).
+import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
+
+const MAC_SIZE = 6
 
 /** Values of T as the kernel's bytes, `size` of them. */
 export interface Codec<T> {
@@ -42,12 +45,34 @@ export function defineCodec<T>(
   return { size, encode, decode, toBytes, fromBytes }
 }
 
+/** The bytes of all values, one after another. */
+export function pack<T>({ size, encode }: Codec<T>, values: readonly T[]): Uint8Array {
+  const bytes = new Uint8Array(values.length * size)
+  const view = new DataView(bytes.buffer)
+  values.forEach((value, i) => {
+    encode(view, i * size, value)
+  })
+  return bytes
+}
+
 /** Copies the bytes of a fixed array in. Throws on another length. */
 export function putBytes(view: DataView, at: number, length: number, bytes: Uint8Array): void {
   if (bytes.length !== length) {
     throw new Error(`Cannot encode ${bytes.length} bytes: the field has ${length}`)
   }
   new Uint8Array(view.buffer, view.byteOffset + at, length).set(bytes)
+}
+
+export function putZeroes(view: DataView, at: number, length: number): void {
+  for (let i = 0; i < length; i++) view.setUint8(at + i, 0)
+}
+
+export function putMac(view: DataView, at: number, mac: Mac): void {
+  putBytes(view, at, MAC_SIZE, macToBytes(mac))
+}
+
+export function takeMac(view: DataView, at: number): Mac {
+  return macFromBytes(takeBytes(view, at, MAC_SIZE))
 }
 
 /** A copy of the bytes of a fixed array. */

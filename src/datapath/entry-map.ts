@@ -1,12 +1,14 @@
 // A kernel map in terms of values: keys and values pass through their generated codecs.
 import type { BpfMap } from '../libbpf/map.ts'
-import type { Codec, MapLayout } from './codec.ts'
+import { type Codec, type MapLayout, pack } from './codec.ts'
 
 /** A map of entries; the real one below, and a fake of the same behaviour in tests. */
 export interface EntryMap<K, V> {
   readonly name: string
   readonly maxEntries: number
   get(key: K): V | undefined
+  /** One native call. */
+  getMany(keys: readonly K[]): (V | undefined)[]
   entries(): Iterable<readonly [K, V]>
   /** As entries(), for half the work. */
   keys(): Iterable<K>
@@ -54,15 +56,21 @@ export class KernelMap<K, V> implements EntryMap<K, V> {
     for (const [key] of this.#map.entries()) yield this.#key.fromBytes(key)
   }
 
+  getMany(keys: readonly K[]): (V | undefined)[] {
+    if (keys.length === 0) return []
+    const values = this.#map.lookupPacked(pack(this.#key, keys))
+    return values.map((bytes) => bytes && this.#value.fromBytes(bytes))
+  }
+
   updateMany(entries: readonly (readonly [K, V])[]): ReadonlyMap<number, Error> {
     if (entries.length === 0) return new Map()
-    return this.#map.updateMany(
-      entries.map(([key, value]) => [this.#key.toBytes(key), this.#value.toBytes(value)] as const),
-    )
+    const keys = entries.map(([key]) => key)
+    const values = entries.map(([, value]) => value)
+    return this.#map.updatePacked(pack(this.#key, keys), pack(this.#value, values))
   }
 
   deleteMany(keys: readonly K[]): void {
-    if (keys.length > 0) this.#map.deleteMany(keys.map((key) => this.#key.toBytes(key)))
+    if (keys.length > 0) this.#map.deletePacked(pack(this.#key, keys))
   }
 }
 
@@ -76,8 +84,9 @@ export function writeChanged<K, V extends object>(
 ): { failures: ReadonlyMap<number, Error>; written: number } {
   const changed: number[] = []
   const pairs: (readonly [K, V])[] = []
+  const present = map.getMany(entries.map(([key]) => key))
   entries.forEach(([key, value], at) => {
-    const held = map.get(key)
+    const held = present[at]
     if (held && sameFields(held, value)) return
     changed.push(at)
     pairs.push([key, value])

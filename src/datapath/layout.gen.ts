@@ -1,7 +1,7 @@
 // Generated from the BTF of bpf/out/weir.bpf.o: change bpf/lib and run npm run generate.
-import { type Address, addressFromBytes, addressToBytes } from '../net/address.ts'
-import { type Mac, macFromBytes, macToBytes } from '../net/mac.ts'
-import { type Codec, defineCodec, eachOf, type MapLayout, putBytes, takeBytes } from './codec.ts'
+import { type Address, putAddress, takeAddress } from '../net/address.ts'
+import { type Mac } from '../net/mac.ts'
+import { type Codec, defineCodec, eachOf, type MapLayout, putMac, putZeroes, takeMac } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
 export const OBJECT_HASH = 'a8b791a73d8cb12cfd46ba31c153ceea'
@@ -217,7 +217,7 @@ export interface Affinity {
 export const affinity: Codec<Affinity> = defineCodec(
   32,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.backend))
+    putAddress(view, at, v.backend)
     view.setUint16(at + 16, v.port, false)
     view.setUint16(at + 18, 0, true)
     view.setUint32(at + 20, v.setId, true)
@@ -225,7 +225,7 @@ export const affinity: Codec<Affinity> = defineCodec(
     view.setUint32(at + 28, v.lastUsed, true)
   },
   (view, at) => ({
-    backend: addressFromBytes(takeBytes(view, at, 16)),
+    backend: takeAddress(view, at),
     port: view.getUint16(at + 16, false),
     setId: view.getUint32(at + 20, true),
     slot: view.getUint32(at + 24, true),
@@ -241,11 +241,11 @@ export interface AffinityKey {
 export const affinityKey: Codec<AffinityKey> = defineCodec(
   20,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.client))
+    putAddress(view, at, v.client)
     view.setUint32(at + 16, v.serviceId, true)
   },
   (view, at) => ({
-    client: addressFromBytes(takeBytes(view, at, 16)),
+    client: takeAddress(view, at),
     serviceId: view.getUint32(at + 16, true),
   }),
 )
@@ -259,13 +259,13 @@ export interface Backend {
 export const backend: Codec<Backend> = defineCodec(
   32,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.address))
+    putAddress(view, at, v.address)
     view.setUint16(at + 16, v.port, false)
-    putBytes(view, at + 18, 6, new Uint8Array(6))
+    putZeroes(view, at + 18, 6)
     view.setBigUint64(at + 24, v.hits, true)
   },
   (view, at) => ({
-    address: addressFromBytes(takeBytes(view, at, 16)),
+    address: takeAddress(view, at),
     port: view.getUint16(at + 16, false),
     hits: view.getBigUint64(at + 24, true),
   }),
@@ -321,11 +321,11 @@ export const cidrKey: Codec<CidrKey> = defineCodec(
   20,
   (view, at, v) => {
     view.setUint32(at, v.prefixLength, true)
-    putBytes(view, at + 4, 16, addressToBytes(v.address))
+    putAddress(view, at + 4, v.address)
   },
   (view, at) => ({
     prefixLength: view.getUint32(at, true),
-    address: addressFromBytes(takeBytes(view, at + 4, 16)),
+    address: takeAddress(view, at + 4),
   }),
 )
 
@@ -352,18 +352,18 @@ export interface Config {
 export const config: Codec<Config> = defineCodec(
   112,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.gateway4))
-    putBytes(view, at + 16, 16, addressToBytes(v.gateway6))
-    putBytes(view, at + 32, 16, addressToBytes(v.node4))
-    putBytes(view, at + 48, 16, addressToBytes(v.node6))
+    putAddress(view, at, v.gateway4)
+    putAddress(view, at + 16, v.gateway6)
+    putAddress(view, at + 32, v.node4)
+    putAddress(view, at + 48, v.node6)
     view.setUint32(at + 64, v.hostIfindex, true)
     view.setUint32(at + 68, v.uplinkIfindex, true)
     view.setUint32(at + 72, v.overlayIfindex, true)
     view.setUint32(at + 76, v.overlayVni, true)
     view.setUint32(at + 80, v.uplinkMtu, true)
     view.setUint16(at + 84, v.overlayPort, false)
-    putBytes(view, at + 86, 6, macToBytes(v.hostMac))
-    putBytes(view, at + 92, 6, macToBytes(v.uplinkMac))
+    putMac(view, at + 86, v.hostMac)
+    putMac(view, at + 92, v.uplinkMac)
     view.setUint16(at + 98, v.masqueradeFirst, true)
     view.setUint16(at + 100, v.masqueradeCount, true)
     view.setUint8(at + 102, v.masquerade)
@@ -371,18 +371,18 @@ export const config: Codec<Config> = defineCodec(
     view.setBigUint64(at + 104, v.netnsCookie, true)
   },
   (view, at) => ({
-    gateway4: addressFromBytes(takeBytes(view, at, 16)),
-    gateway6: addressFromBytes(takeBytes(view, at + 16, 16)),
-    node4: addressFromBytes(takeBytes(view, at + 32, 16)),
-    node6: addressFromBytes(takeBytes(view, at + 48, 16)),
+    gateway4: takeAddress(view, at),
+    gateway6: takeAddress(view, at + 16),
+    node4: takeAddress(view, at + 32),
+    node6: takeAddress(view, at + 48),
     hostIfindex: view.getUint32(at + 64, true),
     uplinkIfindex: view.getUint32(at + 68, true),
     overlayIfindex: view.getUint32(at + 72, true),
     overlayVni: view.getUint32(at + 76, true),
     uplinkMtu: view.getUint32(at + 80, true),
     overlayPort: view.getUint16(at + 84, false),
-    hostMac: macFromBytes(takeBytes(view, at + 86, 6)),
-    uplinkMac: macFromBytes(takeBytes(view, at + 92, 6)),
+    hostMac: takeMac(view, at + 86),
+    uplinkMac: takeMac(view, at + 92),
     masqueradeFirst: view.getUint16(at + 98, true),
     masqueradeCount: view.getUint16(at + 100, true),
     masquerade: view.getUint8(at + 102),
@@ -400,13 +400,13 @@ export interface Destination {
 export const destination: Codec<Destination> = defineCodec(
   36,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.node))
-    putBytes(view, at + 16, 16, addressToBytes(v.tunnel))
+    putAddress(view, at, v.node)
+    putAddress(view, at + 16, v.tunnel)
     view.setUint32(at + 32, v.flags, true)
   },
   (view, at) => ({
-    node: addressFromBytes(takeBytes(view, at, 16)),
-    tunnel: addressFromBytes(takeBytes(view, at + 16, 16)),
+    node: takeAddress(view, at),
+    tunnel: takeAddress(view, at + 16),
     flags: view.getUint32(at + 32, true),
   }),
 )
@@ -420,11 +420,11 @@ export const destinationKey: Codec<DestinationKey> = defineCodec(
   20,
   (view, at, v) => {
     view.setUint32(at, v.prefixLength, true)
-    putBytes(view, at + 4, 16, addressToBytes(v.address))
+    putAddress(view, at + 4, v.address)
   },
   (view, at) => ({
     prefixLength: view.getUint32(at, true),
-    address: addressFromBytes(takeBytes(view, at + 4, 16)),
+    address: takeAddress(view, at + 4),
   }),
 )
 
@@ -437,13 +437,13 @@ export interface EndedKey {
 export const endedKey: Codec<EndedKey> = defineCodec(
   24,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.address))
+    putAddress(view, at, v.address)
     view.setUint32(at + 16, v.serviceId, true)
     view.setUint16(at + 20, v.port, false)
     view.setUint16(at + 22, 0, true)
   },
   (view, at) => ({
-    address: addressFromBytes(takeBytes(view, at, 16)),
+    address: takeAddress(view, at),
     serviceId: view.getUint32(at + 16, true),
     port: view.getUint16(at + 20, false),
   }),
@@ -463,16 +463,16 @@ export const endpoint: Codec<Endpoint> = defineCodec(
   (view, at, v) => {
     view.setUint32(at, v.ifindex, true)
     view.setUint16(at + 4, v.id, true)
-    putBytes(view, at + 6, 6, macToBytes(v.mac))
-    putBytes(view, at + 12, 6, macToBytes(v.hostMac))
+    putMac(view, at + 6, v.mac)
+    putMac(view, at + 12, v.hostMac)
     view.setUint16(at + 18, v.flags, true)
     view.setUint32(at + 20, v.mtu, true)
   },
   (view, at) => ({
     ifindex: view.getUint32(at, true),
     id: view.getUint16(at + 4, true),
-    mac: macFromBytes(takeBytes(view, at + 6, 6)),
-    hostMac: macFromBytes(takeBytes(view, at + 12, 6)),
+    mac: takeMac(view, at + 6),
+    hostMac: takeMac(view, at + 12),
     flags: view.getUint16(at + 18, true),
     mtu: view.getUint32(at + 20, true),
   }),
@@ -485,10 +485,10 @@ export interface EndpointKey {
 export const endpointKey: Codec<EndpointKey> = defineCodec(
   16,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.address))
+    putAddress(view, at, v.address)
   },
   (view, at) => ({
-    address: addressFromBytes(takeBytes(view, at, 16)),
+    address: takeAddress(view, at),
   }),
 )
 
@@ -537,16 +537,16 @@ export interface Tuple {
 export const tuple: Codec<Tuple> = defineCodec(
   40,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.source))
-    putBytes(view, at + 16, 16, addressToBytes(v.destination))
+    putAddress(view, at, v.source)
+    putAddress(view, at + 16, v.destination)
     view.setUint16(at + 32, v.sourcePort, false)
     view.setUint16(at + 34, v.destinationPort, false)
     view.setUint8(at + 36, v.protocol)
-    putBytes(view, at + 37, 3, new Uint8Array(3))
+    putZeroes(view, at + 37, 3)
   },
   (view, at) => ({
-    source: addressFromBytes(takeBytes(view, at, 16)),
-    destination: addressFromBytes(takeBytes(view, at + 16, 16)),
+    source: takeAddress(view, at),
+    destination: takeAddress(view, at + 16),
     sourcePort: view.getUint16(at + 32, false),
     destinationPort: view.getUint16(at + 34, false),
     protocol: view.getUint8(at + 36),
@@ -621,7 +621,7 @@ export const flow: Codec<Flow> = defineCodec(
   120,
   (view, at, v) => {
     tuple.encode(view, at, v.out)
-    putBytes(view, at + 40, 16, addressToBytes(v.node))
+    putAddress(view, at + 40, v.node)
     view.setUint32(at + 56, v.epoch, true)
     view.setUint32(at + 60, v.fromIfindex, true)
     view.setUint32(at + 64, v.toIfindex, true)
@@ -630,8 +630,8 @@ export const flow: Codec<Flow> = defineCodec(
     view.setUint16(at + 76, v.flags, true)
     view.setUint8(at + 78, v.next)
     view.setUint8(at + 79, 0)
-    putBytes(view, at + 80, 6, macToBytes(v.destinationMac))
-    putBytes(view, at + 86, 6, macToBytes(v.sourceMac))
+    putMac(view, at + 80, v.destinationMac)
+    putMac(view, at + 86, v.sourceMac)
     view.setUint32(at + 92, v.mtu, true)
     view.setUint32(at + 96, v.egressRule, true)
     view.setUint32(at + 100, v.ingressRule, true)
@@ -640,7 +640,7 @@ export const flow: Codec<Flow> = defineCodec(
   },
   (view, at) => ({
     out: tuple.decode(view, at),
-    node: addressFromBytes(takeBytes(view, at + 40, 16)),
+    node: takeAddress(view, at + 40),
     epoch: view.getUint32(at + 56, true),
     fromIfindex: view.getUint32(at + 60, true),
     toIfindex: view.getUint32(at + 64, true),
@@ -648,8 +648,8 @@ export const flow: Codec<Flow> = defineCodec(
     serviceId: view.getUint32(at + 72, true),
     flags: view.getUint16(at + 76, true),
     next: view.getUint8(at + 78),
-    destinationMac: macFromBytes(takeBytes(view, at + 80, 6)),
-    sourceMac: macFromBytes(takeBytes(view, at + 86, 6)),
+    destinationMac: takeMac(view, at + 80),
+    sourceMac: takeMac(view, at + 86),
     mtu: view.getUint32(at + 92, true),
     egressRule: view.getUint32(at + 96, true),
     ingressRule: view.getUint32(at + 100, true),
@@ -708,15 +708,15 @@ export interface FragmentKey {
 export const fragmentKey: Codec<FragmentKey> = defineCodec(
   40,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.source))
-    putBytes(view, at + 16, 16, addressToBytes(v.destination))
+    putAddress(view, at, v.source)
+    putAddress(view, at + 16, v.destination)
     view.setUint32(at + 32, v.id, true)
     view.setUint8(at + 36, v.protocol)
-    putBytes(view, at + 37, 3, new Uint8Array(3))
+    putZeroes(view, at + 37, 3)
   },
   (view, at) => ({
-    source: addressFromBytes(takeBytes(view, at, 16)),
-    destination: addressFromBytes(takeBytes(view, at + 16, 16)),
+    source: takeAddress(view, at),
+    destination: takeAddress(view, at + 16),
     id: view.getUint32(at + 32, true),
     protocol: view.getUint8(at + 36),
   }),
@@ -785,10 +785,10 @@ export interface IdentityKey {
 export const identityKey: Codec<IdentityKey> = defineCodec(
   16,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.address))
+    putAddress(view, at, v.address)
   },
   (view, at) => ({
-    address: addressFromBytes(takeBytes(view, at, 16)),
+    address: takeAddress(view, at),
   }),
 )
 
@@ -899,8 +899,8 @@ export interface PolicyQuestion {
 export const policyQuestion: Codec<PolicyQuestion> = defineCodec(
   76,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.source))
-    putBytes(view, at + 16, 16, addressToBytes(v.destination))
+    putAddress(view, at, v.source)
+    putAddress(view, at + 16, v.destination)
     view.setUint16(at + 32, v.port, false)
     view.setUint8(at + 34, v.protocol)
     view.setUint8(at + 35, 0)
@@ -908,8 +908,8 @@ export const policyQuestion: Codec<PolicyQuestion> = defineCodec(
     policyAnswer.encode(view, at + 56, v.ingress)
   },
   (view, at) => ({
-    source: addressFromBytes(takeBytes(view, at, 16)),
-    destination: addressFromBytes(takeBytes(view, at + 16, 16)),
+    source: takeAddress(view, at),
+    destination: takeAddress(view, at + 16),
     port: view.getUint16(at + 32, false),
     protocol: view.getUint8(at + 34),
     egress: policyAnswer.decode(view, at + 36),
@@ -926,7 +926,7 @@ export const policyRule: Codec<PolicyRule> = defineCodec(
   8,
   (view, at, v) => {
     view.setUint8(at, v.verdict)
-    putBytes(view, at + 1, 3, new Uint8Array(3))
+    putZeroes(view, at + 1, 3)
     view.setUint32(at + 4, v.ruleId, true)
   },
   (view, at) => ({
@@ -1021,13 +1021,13 @@ export interface ServiceKey {
 export const serviceKey: Codec<ServiceKey> = defineCodec(
   20,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.address))
+    putAddress(view, at, v.address)
     view.setUint16(at + 16, v.port, false)
     view.setUint8(at + 18, v.protocol)
     view.setUint8(at + 19, 0)
   },
   (view, at) => ({
-    address: addressFromBytes(takeBytes(view, at, 16)),
+    address: takeAddress(view, at),
     port: view.getUint16(at + 16, false),
     protocol: view.getUint8(at + 18),
   }),
@@ -1041,12 +1041,12 @@ export interface SocketFrontend {
 export const socketFrontend: Codec<SocketFrontend> = defineCodec(
   20,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.address))
+    putAddress(view, at, v.address)
     view.setUint16(at + 16, v.port, false)
     view.setUint16(at + 18, 0, true)
   },
   (view, at) => ({
-    address: addressFromBytes(takeBytes(view, at, 16)),
+    address: takeAddress(view, at),
     port: view.getUint16(at + 16, false),
   }),
 )
@@ -1061,13 +1061,13 @@ export const socketKey: Codec<SocketKey> = defineCodec(
   32,
   (view, at, v) => {
     view.setBigUint64(at, v.cookie, true)
-    putBytes(view, at + 8, 16, addressToBytes(v.address))
+    putAddress(view, at + 8, v.address)
     view.setUint16(at + 24, v.port, false)
-    putBytes(view, at + 26, 6, new Uint8Array(6))
+    putZeroes(view, at + 26, 6)
   },
   (view, at) => ({
     cookie: view.getBigUint64(at, true),
-    address: addressFromBytes(takeBytes(view, at + 8, 16)),
+    address: takeAddress(view, at + 8),
     port: view.getUint16(at + 24, false),
   }),
 )
@@ -1083,12 +1083,12 @@ export const sourceRangeKey: Codec<SourceRangeKey> = defineCodec(
   (view, at, v) => {
     view.setUint32(at, v.prefixLength, true)
     view.setUint32(at + 4, v.serviceId, true)
-    putBytes(view, at + 8, 16, addressToBytes(v.address))
+    putAddress(view, at + 8, v.address)
   },
   (view, at) => ({
     prefixLength: view.getUint32(at, true),
     serviceId: view.getUint32(at + 4, true),
-    address: addressFromBytes(takeBytes(view, at + 8, 16)),
+    address: takeAddress(view, at + 8),
   }),
 )
 
@@ -1101,13 +1101,13 @@ export interface Uplink {
 export const uplink: Codec<Uplink> = defineCodec(
   36,
   (view, at, v) => {
-    putBytes(view, at, 16, addressToBytes(v.address4))
-    putBytes(view, at + 16, 16, addressToBytes(v.address6))
+    putAddress(view, at, v.address4)
+    putAddress(view, at + 16, v.address6)
     view.setUint32(at + 32, v.mtu, true)
   },
   (view, at) => ({
-    address4: addressFromBytes(takeBytes(view, at, 16)),
-    address6: addressFromBytes(takeBytes(view, at + 16, 16)),
+    address4: takeAddress(view, at),
+    address6: takeAddress(view, at + 16),
     mtu: view.getUint32(at + 32, true),
   }),
 )

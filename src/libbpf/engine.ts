@@ -47,6 +47,7 @@ const CALLS = {
   weir_map_lookup: int('int', 'bytes', 'bytes'),
   weir_map_update: int('int', 'bytes', 'bytes', 'uint'),
   weir_map_delete: int('int', 'bytes'),
+  weir_map_lookup_many: int('int', 'bytes', 'bytes', 'uint', 'uint', 'uint', 'bytes'),
   weir_map_update_many: int('int', 'bytes', 'bytes', 'uint', 'uint', 'uint', 'bytes'),
   weir_map_delete_many: int('int', 'bytes', 'uint', 'uint'),
   weir_map_read: int('int', 'bytes', 'int', 'bytes', 'bytes', 'uint', 'uint', 'bytes'),

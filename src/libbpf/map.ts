@@ -102,25 +102,44 @@ export class BpfMap {
     return true
   }
 
+  /** Values of keys that follow each other in `keys`, in one native call; views of one buffer. */
+  lookupPacked(keys: Uint8Array): (Uint8Array | undefined)[] {
+    const { keySize, valueBytes } = this
+    const count = this.#countOf(keys)
+    const values = new Uint8Array(count * valueBytes)
+    const found = new Uint8Array(count)
+    const { native } = this.#library
+    this.#check(
+      native.weir_map_lookup_many(this.fd, keys, values, keySize, valueBytes, count, found),
+      'look up in',
+    )
+    return Array.from(found, (is, i) =>
+      is ? values.subarray(i * valueBytes, (i + 1) * valueBytes) : undefined,
+    )
+  }
+
   /** Writes all, in one native call. The answer holds what failed, by index; the rest is done. */
   updateMany(entries: readonly MapEntry[]): Map<number, KernelError> {
-    const count = entries.length
-    const keys = new Uint8Array(count * this.keySize)
-    const values = new Uint8Array(count * this.valueBytes)
+    const keys = new Uint8Array(entries.length * this.keySize)
+    const values = new Uint8Array(entries.length * this.valueBytes)
     entries.forEach(([key, value], i) => {
       keys.set(this.#key(key), i * this.keySize)
       values.set(this.#value(value), i * this.valueBytes)
     })
+    return this.updatePacked(keys, values)
+  }
+
+  /** The same with keys and values that follow each other. */
+  updatePacked(keys: Uint8Array, values: Uint8Array): Map<number, KernelError> {
+    const { keySize, valueBytes } = this
+    const count = this.#countOf(keys)
+    this.#measured(values, count * valueBytes, 'values')
     const errors = new Uint8Array(count * 4)
     const failures = new Map<number, KernelError>()
-    const failed = this.#library.native.weir_map_update_many(
+    const { native } = this.#library
+    const failed = native.weir_map_update_many(
       this.fd,
-      keys,
-      values,
-      this.keySize,
-      this.valueBytes,
-      count,
-      errors,
+      ...([keys, values, keySize, valueBytes, count, errors] as const),
     )
     const view = viewOf(errors)
     for (let i = 0; failures.size < failed && i < count; i++) {
@@ -134,9 +153,14 @@ export class BpfMap {
   deleteMany(keys: readonly Uint8Array[]): void {
     const packed = new Uint8Array(keys.length * this.keySize)
     for (const [i, key] of keys.entries()) packed.set(this.#key(key), i * this.keySize)
+    this.deletePacked(packed)
+  }
+
+  /** The same with keys that follow each other. */
+  deletePacked(keys: Uint8Array): void {
     const { native } = this.#library
-    const answer = native.weir_map_delete_many(this.fd, packed, this.keySize, keys.length)
-    this.#check(answer, 'delete from')
+    const count = this.#countOf(keys)
+    this.#check(native.weir_map_delete_many(this.fd, keys, this.keySize, count), 'delete from')
   }
 
   /**
@@ -195,6 +219,12 @@ export class BpfMap {
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  #countOf(keys: Uint8Array): number {
+    const count = Math.floor(keys.length / this.keySize)
+    this.#measured(keys, count * this.keySize, 'keys')
+    return count
   }
 
   #key(key: Uint8Array): Uint8Array {

@@ -45,26 +45,41 @@ export function addressFamily(address: Address): Family {
 
 /** The 16 bytes the datapath uses, network order; IPv4 is v4-mapped (::ffff:a.b.c.d, RFC 4291). */
 export function addressToBytes(address: Address): Uint8Array {
-  if (address.includes(':')) return Uint8Array.from(ipaddr.parse(address).toByteArray())
-  // By hand: a cluster's backends come by the hundred thousand, nearly all of them IPv4.
   const bytes = new Uint8Array(16)
-  bytes[10] = 0xff
-  bytes[11] = 0xff
-  let at = 12
-  let value = 0
-  for (let i = 0; i < address.length; i++) {
-    const code = address.charCodeAt(i)
-    if (code === DOT) {
-      bytes[at++] = value
-      value = 0
-    } else value = value * 10 + code - ZERO
-  }
-  bytes[at] = value
+  putAddress(new DataView(bytes.buffer), 0, address)
   return bytes
+}
+
+/** Writes those bytes at `at`. */
+export function putAddress(view: DataView, at: number, address: Address): void {
+  if (address.includes(':')) {
+    for (const [i, byte] of ipaddr.parse(address).toByteArray().entries()) {
+      view.setUint8(at + i, byte)
+    }
+    return
+  }
+  // By hand: a cluster's backends come by the hundred thousand, nearly all of them IPv4.
+  view.setUint32(at, 0)
+  view.setUint32(at + 4, 0)
+  view.setUint32(at + 8, MAPPED)
+  view.setUint32(at + 12, numberOfIpv4(address))
+}
+
+/** The mirror of putAddress. */
+export function takeAddress(view: DataView, at: number): Address {
+  const byte = (i: number): number => view.getUint8(at + i)
+  if (view.getUint32(at) === 0 && view.getUint32(at + 4) === 0) {
+    const isMapped = view.getUint32(at + 8) === MAPPED
+    if (isMapped) return `${byte(12)}.${byte(13)}.${byte(14)}.${byte(15)}` as Address
+  }
+  const bytes = Array.from({ length: 16 }, (_, i) => byte(i))
+  return ipaddr.fromByteArray(bytes).toString() as Address
 }
 
 const DOT = 46
 const ZERO = 48
+/** The third of the four words of ::ffff:0:0/96. */
+const MAPPED = 0xffff
 
 /** The address's own 4 or 16 bytes, network order, as rtnetlink wants them. */
 export function addressToNativeBytes(address: Address): Uint8Array {
@@ -73,15 +88,8 @@ export function addressToNativeBytes(address: Address): Uint8Array {
 
 /** The mirror of addressToBytes; also takes the 4 native bytes of an IPv4 address. */
 export function addressFromBytes(bytes: Uint8Array): Address {
-  if (isMapped(bytes)) return `${bytes[12]}.${bytes[13]}.${bytes[14]}.${bytes[15]}` as Address
-  return ipaddr.fromByteArray([...bytes]).toString() as Address
-}
-
-/** ::ffff:0:0/96 */
-function isMapped(bytes: Uint8Array): boolean {
-  if (bytes.length !== 16 || bytes[10] !== 0xff || bytes[11] !== 0xff) return false
-  for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false
-  return true
+  if (bytes.length !== 16) return ipaddr.fromByteArray([...bytes]).toString() as Address
+  return takeAddress(new DataView(bytes.buffer, bytes.byteOffset), 0)
 }
 
 /** The address as an unsigned number of its family's width. */

@@ -31,6 +31,21 @@ for (const library of libraries) {
     assert.deepEqual([...map.entries()], [])
   })
 
+  test(`${engine}: what follows each other in one buffer is written, read and deleted`, () => {
+    using map = create('hash', 8)
+    const [keys, values] = [Buffer.concat([uint32(1), uint32(2)]), Buffer.alloc(16, uint64(7))]
+    assert.equal(map.updatePacked(keys, values).size, 0)
+    const read = () => map.lookupPacked(Buffer.concat([uint32(2), uint32(3), uint32(1)]))
+    assert.deepEqual(
+      read().map((value) => value && toNumber(value)),
+      [7, undefined, 7],
+    )
+    map.deletePacked(keys)
+    assert.deepEqual(read(), [undefined, undefined, undefined])
+    assert.throws(() => map.updatePacked(keys, new Uint8Array(15)), RangeError)
+    assert.throws(() => map.lookupPacked(new Uint8Array(5)), RangeError)
+  })
+
   test(`${engine}: update() obeys its mode and names the map when it fails`, () => {
     using map = create('hash', 1)
     assert.throws(() => map.update(uint32(1), uint64(1), 'exist'), { code: 'ENOENT' })

@@ -91,6 +91,24 @@ static void test_failures_stop_nothing(void)
 	close(fd);
 }
 
+static void test_lookups_tell_what_is_absent(void)
+{
+	uint32_t keys[] = { 5, 6, 7 }, values[3] = { 0 };
+	uint8_t found[3];
+	int32_t errors[2];
+	int fd = make_map(BPF_MAP_TYPE_HASH, sizeof(uint32_t), 3);
+
+	CHECK_EQ(weir_map_update_many(fd, (uint32_t[]){ 5, 7 }, (uint32_t[]){ 50, 70 }, 4, 4, 2,
+				      errors),
+		 0);
+	CHECK_EQ(weir_map_lookup_many(fd, keys, values, 4, 4, 3, found), 0);
+	CHECK(found[0] && !found[1] && found[2]);
+	CHECK_EQ(values[0], 50);
+	CHECK_EQ(values[2], 70);
+	CHECK_EQ(weir_map_lookup_many(-1, keys, values, 4, 4, 3, found), -EBADF);
+	close(fd);
+}
+
 static void test_per_cpu_values(void)
 {
 	int fd = make_map(BPF_MAP_TYPE_PERCPU_HASH, 4, 10);
@@ -136,6 +154,7 @@ int main(void)
 	need_root();
 	test_hash_batches();
 	test_failures_stop_nothing();
+	test_lookups_tell_what_is_absent();
 	test_per_cpu_values();
 	test_errors();
 	return 0;

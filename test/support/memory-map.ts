@@ -21,6 +21,10 @@ export class MemoryMap<K, V> implements EntryMap<K, V> {
     return this.#entries.get(JSON.stringify(key))?.[1]
   }
 
+  getMany(keys: readonly K[]): (V | undefined)[] {
+    return keys.map((key) => this.get(key))
+  }
+
   entries(): Iterable<readonly [K, V]> {
     return [...this.#entries.values()]
   }
