@@ -5,7 +5,9 @@
  *   weir-follow follow ADDRESS PORT        prints "MONOTONIC_NS NAME" whenever another one
  *                                          answers; "-" when nobody does
  *
- * The time is that at which the first connection that met the new one was begun.
+ * The time is that at which the first connection that met the new one was begun. Connections are
+ * begun at a steady pace, whether or not those before were answered: so a change is seen as early
+ * where nobody answered as where somebody did.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,9 +23,30 @@
 #include <unistd.h>
 
 /* A connection that takes longer counts as not answered. */
-#define ANSWER_MS 20
+#define ANSWER_NS 20000000u
 /* Between two connections: fine enough, and few enough for tables of connections. */
-#define PAUSE_NS 200000
+#define PACE_NS 400000u
+/* More than ever wait at once. */
+#define WAITING 64
+
+union endpoint {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+/* A connection that is not decided yet, or not yet told: they are told in the order begun. */
+struct attempt {
+	int fd; /* -1 once decided */
+	char name;
+	uint64_t begun;
+};
+
+static struct {
+	struct attempt attempts[WAITING];
+	unsigned int first, count;
+	char last;
+} queue;
 
 static void die(const char *what)
 {
@@ -39,25 +62,32 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static struct sockaddr_in parse(const char *address, const char *port)
+/* Fills `at` and returns its length. */
+static socklen_t parse(union endpoint *at, const char *address, const char *port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET };
+	uint16_t number = htons((uint16_t)atoi(port));
 
-	at.sin_port = htons((uint16_t)atoi(port));
-	if (inet_pton(AF_INET, address, &at.sin_addr) != 1) {
+	memset(at, 0, sizeof(*at));
+	if (inet_pton(AF_INET, address, &at->v4.sin_addr) == 1) {
+		at->v4.sin_family = AF_INET;
+		at->v4.sin_port = number;
+		return sizeof(at->v4);
+	}
+	if (inet_pton(AF_INET6, address, &at->v6.sin6_addr) != 1) {
 		errno = EINVAL;
 		die("parse the address");
 	}
-	return at;
+	at->v6.sin6_family = AF_INET6;
+	at->v6.sin6_port = number;
+	return sizeof(at->v6);
 }
 
-static void serve(const struct sockaddr_in *at, char name)
+static void serve(const union endpoint *at, socklen_t length, char name)
 {
-	int one = 1, fd, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int one = 1, fd, listener = socket(at->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(listener, (const struct sockaddr *)at, sizeof(*at)) < 0 ||
-	    listen(listener, 1024) < 0)
+	if (bind(listener, &at->any, length) < 0 || listen(listener, 1024) < 0)
 		die("listen");
 	while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
 		if (write(fd, &name, 1) != 1)
@@ -67,52 +97,97 @@ static void serve(const struct sockaddr_in *at, char name)
 	die("accept");
 }
 
-/* The byte of whoever answers, or '-'. */
-static char ask(const struct sockaddr_in *at)
+static struct attempt *attempt_at(unsigned int place)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct pollfd ready = { .fd = fd, .events = POLLIN };
-	char name = '-';
-
-	if (fd < 0)
-		die("make a socket");
-	if (connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0 || errno == EINPROGRESS) {
-		if (poll(&ready, 1, ANSWER_MS) == 1 && read(fd, &name, 1) != 1)
-			name = '-';
-	}
-	close(fd);
-	return name;
+	return &queue.attempts[(queue.first + place) % WAITING];
 }
 
-static void follow(const struct sockaddr_in *at)
+static void decide(struct attempt *attempt, char name)
 {
-	struct timespec pause = { .tv_nsec = PAUSE_NS };
-	char last = 0;
+	close(attempt->fd);
+	attempt->fd = -1;
+	attempt->name = name;
+}
+
+static void begin(const union endpoint *at, socklen_t length)
+{
+	struct attempt *attempt = attempt_at(queue.count++);
+
+	attempt->begun = now_ns();
+	attempt->fd = socket(at->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (attempt->fd < 0)
+		die("make a socket");
+	if (connect(attempt->fd, &at->any, length) < 0 && errno != EINPROGRESS)
+		decide(attempt, '-');
+}
+
+/* Waits until the moment at most, and decides what was answered or has waited too long. */
+static void look(uint64_t until)
+{
+	struct pollfd polled[WAITING];
+	uint64_t now = now_ns(), left = until > now ? until - now : 0;
+	struct timespec timeout = { .tv_nsec = (long)left };
+
+	for (unsigned int i = 0; i < queue.count; i++)
+		polled[i] = (struct pollfd){ .fd = attempt_at(i)->fd, .events = POLLIN };
+	ppoll(polled, queue.count, &timeout, NULL);
+	now = now_ns();
+	for (unsigned int i = 0; i < queue.count; i++) {
+		struct attempt *attempt = attempt_at(i);
+		char name = '-';
+
+		if (attempt->fd < 0)
+			continue;
+		if (polled[i].revents) {
+			if (read(attempt->fd, &name, 1) != 1)
+				name = '-';
+			decide(attempt, name);
+		} else if (now - attempt->begun > ANSWER_NS) {
+			decide(attempt, '-');
+		}
+	}
+}
+
+static void tell(void)
+{
+	while (queue.count > 0 && attempt_at(0)->fd < 0) {
+		const struct attempt *attempt = attempt_at(0);
+
+		if (attempt->name != queue.last)
+			printf("%llu %c\n", (unsigned long long)attempt->begun, attempt->name);
+		queue.last = attempt->name;
+		queue.first = (queue.first + 1) % WAITING;
+		queue.count--;
+	}
+}
+
+static void follow(const union endpoint *at, socklen_t length)
+{
+	uint64_t next = now_ns();
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (;;) {
-		uint64_t begun = now_ns();
-		char name = ask(at);
-
-		if (name != last)
-			printf("%llu %c\n", (unsigned long long)begun, name);
-		last = name;
-		nanosleep(&pause, NULL);
+		if (now_ns() >= next && queue.count < WAITING) {
+			begin(at, length);
+			next = now_ns() + PACE_NS;
+		}
+		look(next);
+		tell();
 	}
 }
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in at;
+	union endpoint at;
+	socklen_t length;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (argc == 5 && !strcmp(argv[1], "serve")) {
-		at = parse(argv[2], argv[3]);
-		serve(&at, argv[4][0]);
-	}
-	if (argc == 4 && !strcmp(argv[1], "follow")) {
-		at = parse(argv[2], argv[3]);
-		follow(&at);
+	if (argc >= 4) {
+		length = parse(&at, argv[2], argv[3]);
+		if (argc == 5 && !strcmp(argv[1], "serve"))
+			serve(&at, length, argv[4][0]);
+		if (argc == 4 && !strcmp(argv[1], "follow"))
+			follow(&at, length);
 	}
 	fprintf(stderr, "usage: weir-follow serve ADDRESS PORT NAME\n"
 			"       weir-follow follow ADDRESS PORT\n");
