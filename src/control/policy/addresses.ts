@@ -4,7 +4,14 @@ import type { Address } from '../../net/address.ts'
 import type { Table } from '../../state/table.ts'
 import type { Pod } from '../../tables/intent.ts'
 import { type AddressIdentity, IDENTITY } from '../../tables/policy.ts'
-import { drop, type Identities, put } from './identities.ts'
+import {
+  type ChangedWords,
+  drop,
+  type Identities,
+  type Identity,
+  type Making,
+  put,
+} from './identities.ts'
 import type { PrefixClasses } from './prefixes.ts'
 
 export interface AddressParts {
@@ -14,6 +21,19 @@ export interface AddressParts {
   readonly classes: PrefixClasses
   /** The pod of this node that has the address; null: it has one, of which no row is known. */
   readonly localPod: (address: Address) => Pod | null | undefined
+}
+
+/** An address and what it is to have; null: it is a pod's of which no row is known. */
+interface Move {
+  readonly address: Address
+  readonly before: Identity | undefined
+  readonly to: Making | null | undefined
+}
+
+/** How many addresses leave an identity, and where to. */
+interface Leaving {
+  count: number
+  readonly byKey: Map<string, { readonly making: Making; count: number }>
 }
 
 export class Addresses {
@@ -44,8 +64,20 @@ export class Addresses {
     else this.#ofPod.delete(key)
   }
 
+  /** Rules ask for other words of the pod. */
+  touchWords(key: string): void {
+    for (const address of this.#ofPod.get(key) ?? []) this.#dirty.add(address)
+  }
+
   touch(address: Address): void {
     this.#dirty.add(address)
+  }
+
+  touchNamespace(namespace: string): void {
+    const start = `${namespace}/`
+    for (const [key, addresses] of this.#ofPod) {
+      if (key.startsWith(start)) for (const address of addresses) this.#dirty.add(address)
+    }
   }
 
   /** All that are known and that `concerns`. */
@@ -66,21 +98,45 @@ export class Addresses {
     this.#dirty.clear()
   }
 
-  /** Gives every touched address its identity. */
-  settle(): void {
-    const { output, identities, classes } = this.#parts
+  /**
+   * Gives every touched address its identity. `areClassesNew`: other prefixes may hold it now. An
+   * identity that all its addresses leave goes on as most of them, where nothing but these words
+   * and classes makes the difference: then what is known of it stays true.
+   */
+  settle(words: ChangedWords, areClassesNew: boolean): void {
+    const { output, identities } = this.#parts
+    const moves: Move[] = []
     for (const address of this.#dirty) {
-      const pod = this.#podOf(address)
-      const before = identities.byNumber(output.get(address)?.identity ?? 0)
-      // Held before the other is released, so that one that stays is not made anew.
-      const now = pod ? identities.hold(address, pod, classes.classOf(address)) : undefined
-      if (before) identities.release(before, address)
-      if (now) {
-        if (now !== before) output.upsert({ address, identity: now.number })
-      } else if (pod === null) output.upsert({ address, identity: IDENTITY.unknownPod })
-      else output.delete(address)
+      const move = this.#moveOf(address, areClassesNew)
+      if (move) moves.push(move)
     }
     this.#dirty.clear()
+    const leaving = [...leavingOf(moves)].sort(([, a], [, b]) => b.count - a.count)
+    for (const [identity, { count, byKey }] of leaving) {
+      if (count < identity.count4 + identity.count6) continue
+      const [most] = [...byKey.values()].sort((a, b) => b.count - a.count)
+      if (most) identities.remake(identity, most.making, words)
+    }
+    for (const { address, before, to } of moves) {
+      if (before && before.key === to?.key) continue
+      // Held before the other is released, so that one that stays is not made anew.
+      const now = to && identities.hold(address, to)
+      if (before) identities.release(before, address)
+      if (now) output.upsert({ address, identity: now.number })
+      else if (to === null) output.upsert({ address, identity: IDENTITY.unknownPod })
+      else output.delete(address)
+    }
+  }
+
+  /** Undefined: it has what it should. */
+  #moveOf(address: Address, areClassesNew: boolean): Move | undefined {
+    const { output, identities, classes } = this.#parts
+    const before = identities.byNumber(output.get(address)?.identity ?? 0)
+    const pod = this.#podOf(address)
+    if (!pod) return { address, before, to: pod }
+    const prefix = before && !areClassesNew ? before.prefix : classes.classOf(address)
+    const to = identities.makingOf(pod, prefix)
+    return before?.key === to.key ? undefined : { address, before, to }
   }
 
   #podOf(address: Address): Pod | null | undefined {
@@ -108,6 +164,19 @@ export class Addresses {
     const [last] = owners
     if (owners.size === 1 && last !== undefined) this.#owners.set(address, last)
   }
+}
+
+function leavingOf(moves: readonly Move[]): Map<Identity, Leaving> {
+  const all = new Map<Identity, Leaving>()
+  for (const { before, to } of moves) {
+    if (!before || !to) continue
+    const leaving = all.get(before) ?? { count: 0, byKey: new Map() }
+    if (leaving.count++ === 0) all.set(before, leaving)
+    const group = leaving.byKey.get(to.key)
+    if (group) group.count++
+    else leaving.byKey.set(to.key, { making: to, count: 1 })
+  }
+  return all
 }
 
 /** Endpoints of this node by what they are asked for. */

@@ -4,15 +4,9 @@
 import type { Pod } from '../../tables/intent.ts'
 import type { ClusterNetworkPolicy, NetworkPolicy } from '../../tables/policy.ts'
 import { fromClusterPolicy, fromNetworkPolicy, type Policy, wordsOf } from './clauses.ts'
-import type { Identities } from './identities.ts'
+import type { ChangedWords, Identities } from './identities.ts'
 import type { NamespaceLabels } from './peers.ts'
 import { SelectorIndex, selects } from './selectors.ts'
-
-/** Words that begin or cease to tell peers apart. */
-export interface ChangedWords {
-  readonly labels: ReadonlySet<string>
-  readonly ports: ReadonlySet<string>
-}
 
 interface Held<Row> {
   readonly row: Row

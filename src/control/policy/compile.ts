@@ -166,7 +166,6 @@ interface PodsContext {
   readonly allPods: readonly number[]
 }
 
-/** Identities of equal standing are decided once. */
 function writePods(
   context: PodsContext,
   write: (identity: number, templates: readonly Template[]) => void,
@@ -174,20 +173,29 @@ function writePods(
   const { world, meant, lifted, recipe } = context
   const hasLifted = lifted.count4.length + lifted.count6.length > 0
   const concerned = hasLifted ? world.identities.all() : meant.identities.keys()
-  const known = new Map<string, readonly Template[]>()
+  const known = new Map<string | number, readonly Template[]>()
   for (const identity of concerned) {
-    const places = meant.identities.get(identity) ?? []
-    const isPersonal = places.some((at) => (recipe.clauses[at]?.named.length ?? 0) > 0)
-    const families = FAMILIES.filter((family) => identity[family] > 0)
-    const ports = isPersonal ? JSON.stringify(identity.ports) : ''
-    const standing = `${places} ${families} ${ports}`
+    const places = meant.identities.get(identity)
+    const standing = places ? standingOf(recipe, identity, places) : familiesOf(identity)
     let templates = known.get(standing)
     if (!templates) {
-      templates = podEntries(context, identity, { places, families })
+      templates = podEntries(context, identity, places ?? [])
       known.set(standing, templates)
     }
     write(identity.number, templates)
   }
+}
+
+/** Identities of equal standing get equal entries. */
+function standingOf({ clauses }: Recipe, identity: Identity, places: readonly number[]): string {
+  const isPersonal = places.some((at) => (clauses[at]?.named.length ?? 0) > 0)
+  const ports = isPersonal ? JSON.stringify(identity.ports) : ''
+  return `${places} ${familiesOf(identity)} ${ports}`
+}
+
+/** A bit for each. */
+function familiesOf({ count4, count6 }: Identity): number {
+  return (count4 > 0 ? 1 : 0) + (count6 > 0 ? 2 : 0)
 }
 
 const FAMILIES = ['count4', 'count6'] as const
@@ -195,8 +203,9 @@ const FAMILIES = ['count4', 'count6'] as const
 function podEntries(
   { recipe, numbered, groups, grounds, allPods }: PodsContext,
   identity: Identity,
-  { places, families }: { places: readonly number[]; families: readonly FamilyCount[] },
+  places: readonly number[],
 ): readonly Template[] {
+  const families = FAMILIES.filter((family) => identity[family] > 0)
   const own = inOrder([...allPods, ...places]).flatMap((at): NumberedClause[] => {
     const clause = recipe.clauses[at]
     const plain = numbered[at]

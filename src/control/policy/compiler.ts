@@ -8,7 +8,7 @@ import type { Tables } from '../../tables/tables.ts'
 import { Addresses } from './addresses.ts'
 import { PolicyBook } from './book.ts'
 import { compile, type World } from './compile.ts'
-import { Identities, type Identity } from './identities.ts'
+import { type ChangedWords, Identities, type Identity } from './identities.ts'
 import { Locals } from './locals.ts'
 import { isSameForOthers, PolicyOutput } from './output.ts'
 import { type NamespaceLabels, Peers } from './peers.ts'
@@ -62,8 +62,8 @@ export class PolicyCompiler {
   readonly #locals: Locals
   readonly #addresses: Addresses
   readonly #output: PolicyOutput
-  /** Of namespaces whose identities must meet their peers again. */
-  readonly #relabelled = new Set<string>()
+  /** By which peers know the namespaces of identities. */
+  readonly #namespaces = new Map<string, NamespaceLabels>()
   #isActive = false
   #setId = 0
   #cancel: (() => void) | undefined
@@ -111,13 +111,13 @@ export class PolicyCompiler {
   run(): void {
     this.#cancel = undefined
     if (!POLICY_INPUTS.every((name) => this.#tables[name].initialized)) return
-    this.#readPolicies()
+    const words = this.#readPolicies()
     this.#readPods()
     this.#readNamespaces()
     this.#locals.settle()
     const prefixes = this.#recipes.takePrefixes() as Prefix[]
     this.#touchWithin(prefixes)
-    if (this.#isActive) this.#addresses.settle()
+    if (this.#isActive) this.#addresses.settle(words, prefixes.length > 0)
     else this.#addresses.clear()
     this.#compileWhatChanged(prefixes)
     this.#output.write({
@@ -128,7 +128,7 @@ export class PolicyCompiler {
     })
   }
 
-  #readPolicies(): void {
+  #readPolicies(): ChangedWords {
     const { networkPolicies, clusterNetworkPolicies } = this.#tables
     for (const key of take(this.#dirty.networkPolicies)) {
       this.#book.setNetworkPolicy(key, networkPolicies.get(key))
@@ -146,14 +146,17 @@ export class PolicyCompiler {
       for (const { key } of this.#tables.endpoints.entries()) this.#dirty.endpoints.add(key)
     }
     this.#isActive = isActive
-    const { labels, ports } = this.#book.takeChangedWords()
-    if (labels.size + ports.size === 0) return
+    const words = this.#book.takeChangedWords()
+    const [labels, ports] = [[...words.labels], words.ports]
+    if (labels.length + ports.size === 0) return words
     for (const { key, row } of this.#tables.pods.entries()) {
       const isConcerned =
-        row.ports.some(({ name }) => ports.has(name)) ||
-        Object.keys(row.labels).some((name) => labels.has(name))
-      if (isConcerned) this.#dirty.pods.add(key)
+        labels.some((name) => Object.hasOwn(row.labels, name)) ||
+        row.ports.some(({ name }) => ports.has(name))
+      if (isConcerned) this.#addresses.touchWords(key)
     }
+    for (const address of this.#locals.addresses()) this.#addresses.touch(address)
+    return words
   }
 
   #readPods(): void {
@@ -168,8 +171,14 @@ export class PolicyCompiler {
 
   #readNamespaces(): void {
     for (const name of take(this.#dirty.namespaces)) {
-      this.#locals.touchNamespace(name)
-      this.#relabelled.add(name)
+      const addresses = this.#locals.touchNamespace(name)
+      const [before, now] = [this.#namespaces.get(name), this.#labelsOf(name)]
+      this.#namespaces.set(name, now)
+      if (!this.#peers.tellsApart(before ?? this.#unknown(name), now)) continue
+      // Its pods get new numbers, so that sets in force say of nobody else than before.
+      this.#identities.renew(name)
+      this.#addresses.touchNamespace(name)
+      for (const address of addresses) this.#addresses.touch(address)
     }
   }
 
@@ -185,9 +194,7 @@ export class PolicyCompiler {
   #compileWhatChanged(prefixes: readonly Prefix[]): void {
     const { changed, created } = this.#identities.takeChanges()
     for (const identity of changed) this.#peers.rematch(identity)
-    for (const name of take(this.#relabelled)) {
-      for (const identity of this.#identities.ofNamespace(name)) this.#peers.rematch(identity)
-    }
+    this.#peers.settle()
     const world = this.#world()
     const fresh = new Set(this.#prefixNumbers.keepOnly(this.#classes.prefixes()))
     for (const { number } of created) fresh.add(number)
@@ -249,7 +256,10 @@ export class PolicyCompiler {
 
   #labelsOf(namespace: string): NamespaceLabels {
     const row = this.#tables.namespaces.get(namespace)
-    if (row) return { labels: row.labels, isWhole: true }
+    return row ? { labels: row.labels, isWhole: true } : this.#unknown(namespace)
+  }
+
+  #unknown(namespace: string): NamespaceLabels {
     const labels = { 'kubernetes.io/metadata.name': namespace }
     return { labels, isWhole: this.#settings.implicitNamespaces }
   }

@@ -1,20 +1,30 @@
 // Identities: pods that no rule can tell apart share a number. What can tell them apart: the
 // namespace, labels that some rule asks for, ports whose names some rule asks for, and the
 // narrowest prefix of a rule that holds the address.
+//
+// A number keeps its meaning for every rule in force. So when a namespace is meant by others than
+// before, its pods get new numbers; and when rules begin or cease to ask for a word, as many as can
+// keep theirs.
 import type { Address } from '../../net/address.ts'
 import type { Prefix } from '../../net/prefix.ts'
 import type { NamedPort, Pod } from '../../tables/intent.ts'
 import { IDENTITY, type Selector } from '../../tables/policy.ts'
 import type { Labels } from './selectors.ts'
 
-export interface Identity {
-  readonly number: number
+/** What pods of one identity have in common. */
+export interface Making {
   readonly key: string
   readonly namespace: string
+  /** How often the namespace was renewed before. */
+  readonly renewals: number
   /** Those that rules ask for. */
   readonly labels: Labels
   readonly ports: readonly NamedPort[]
   readonly prefix: Prefix | undefined
+}
+
+export interface Identity extends Making {
+  readonly number: number
   /** How many addresses have it. */
   count4: number
   count6: number
@@ -34,14 +44,27 @@ export interface Peer {
   readonly users: Set<string>
 }
 
+/** A making, and the ports of which it was made. */
+interface Made {
+  readonly ports: readonly NamedPort[]
+  readonly making: Making
+}
+
+/** Words that begin or cease to tell peers apart. */
+export interface ChangedWords {
+  readonly labels: ReadonlySet<string>
+  readonly ports: ReadonlySet<string>
+}
+
 export class Identities {
   readonly #byKey = new Map<string, Identity>()
   readonly #byNumber = new Map<number, Identity>()
   readonly #byNamespace = new Map<string, Set<Identity>>()
   readonly #byPrefix = new Map<Prefix, Set<Identity>>()
+  readonly #renewals = new Map<string, number>()
   readonly #words = { labels: new Map<string, number>(), ports: new Map<string, number>() }
-  /** Of what pods share: the label and port parts of keys, as long as the words are the same. */
-  #parts = new WeakMap<object, string>()
+  /** Of this run, by what rows of pods share: their labels, and the namespace. */
+  #makings = new Map<Labels, Map<string, Made[]>>()
   #last: number = IDENTITY.firstPod - 1
   /** Since the last takeChanges(): those that came, went, or have a family more or less. */
   readonly #changed = new Set<Identity>()
@@ -83,26 +106,56 @@ export class Identities {
       labels: countUses(this.#words.labels, words.labels, by),
       ports: countUses(this.#words.ports, words.ports, by),
     }
-    if (changed.labels.length + changed.ports.length > 0) this.#parts = new WeakMap()
+    if (changed.labels.length + changed.ports.length > 0) this.#makings.clear()
     return changed
   }
 
-  /** The identity of one address of a pod; it is held until released. */
-  hold(address: Address, pod: Pod, prefix: Prefix | undefined): Identity {
-    const parts = [pod.namespace, this.#partOf(pod.labels), this.#partOf(pod.ports), prefix ?? '']
-    const key = parts.join('|')
-    const identity = this.#byKey.get(key) ?? this.#create(key, pod, prefix)
+  /** From now on pods of the namespace have other identities than before. */
+  renew(namespace: string): void {
+    this.#renewals.set(namespace, (this.#renewals.get(namespace) ?? 0) + 1)
+    this.#makings.clear()
+  }
+
+  makingOf({ namespace, labels, ports }: Pod, prefix: Prefix | undefined): Making {
+    const ofLabels = this.#makings.get(labels) ?? new Map<string, Made[]>()
+    this.#makings.set(labels, ofLabels)
+    const ofNamespace = ofLabels.get(namespace) ?? []
+    ofLabels.set(namespace, ofNamespace)
+    const known = ofNamespace.find((made) => made.ports === ports && made.making.prefix === prefix)
+    if (known) return known.making
+    const named = { labels: this.#namedLabels(labels), ports: this.#namedPorts(ports) }
+    const renewals = this.#renewals.get(namespace) ?? 0
+    const texts = [JSON.stringify(named.labels), JSON.stringify(named.ports)]
+    const key = [namespace, renewals, ...texts, prefix ?? ''].join('|')
+    const making = { key, namespace, renewals, ...named, prefix }
+    ofNamespace.push({ ports, making })
+    return making
+  }
+
+  /** The identity of one address; it is held until released. */
+  hold(address: Address, making: Making): Identity {
+    const identity = this.#byKey.get(making.key) ?? this.#create(making)
     this.#count(identity, address, 1)
     return identity
+  }
+
+  /**
+   * The identity is made so from now on, if nobody is yet and the difference lies in these words
+   * and in its prefix alone: no rule that there was before tells the two apart. Whether it is.
+   */
+  remake(identity: Identity, making: Making, words: ChangedWords): boolean {
+    if (this.#byKey.has(making.key) || !differOnlyBy(words, identity, making)) return false
+    this.#unlist(identity)
+    Object.assign(identity, making)
+    this.#list(identity)
+    return true
   }
 
   release(identity: Identity, address: Address): void {
     this.#count(identity, address, -1)
     if (identity.count4 + identity.count6 > 0) return
-    this.#byKey.delete(identity.key)
     this.#byNumber.delete(identity.number)
-    drop(this.#byNamespace, identity.namespace, identity)
-    if (identity.prefix !== undefined) drop(this.#byPrefix, identity.prefix, identity)
+    this.#unlist(identity)
   }
 
   isAlive(identity: Identity): boolean {
@@ -114,6 +167,7 @@ export class Identities {
     const taken = { changed: [...this.#changed], created: [...this.#created] }
     this.#changed.clear()
     this.#created.clear()
+    this.#makings.clear()
     return taken
   }
 
@@ -126,20 +180,27 @@ export class Identities {
     this.#changed.add(identity)
   }
 
-  #create(key: string, pod: Pod, prefix: Prefix | undefined): Identity {
-    const labels: Record<string, string> = {}
-    for (const name of this.#labelNames(pod.labels)) labels[name] = pod.labels[name] ?? ''
-    const ports = this.#namedPorts(pod.ports)
-    const identity: Identity = {
-      ...{ number: this.#nextNumber(), key, namespace: pod.namespace, labels, ports, prefix },
-      ...{ count4: 0, count6: 0, peers: new Set() },
-    }
+  #create(making: Making): Identity {
+    const number = this.#nextNumber()
+    const identity: Identity = { ...making, number, count4: 0, count6: 0, peers: new Set() }
     this.#created.add(identity)
-    this.#byKey.set(key, identity)
-    this.#byNumber.set(identity.number, identity)
-    put(this.#byNamespace, identity.namespace, identity)
-    if (prefix !== undefined) put(this.#byPrefix, prefix, identity)
+    this.#byNumber.set(number, identity)
+    this.#list(identity)
     return identity
+  }
+
+  #list(identity: Identity): void {
+    const { key, namespace, prefix } = identity
+    this.#byKey.set(key, identity)
+    put(this.#byNamespace, namespace, identity)
+    if (prefix !== undefined) put(this.#byPrefix, prefix, identity)
+  }
+
+  #unlist(identity: Identity): void {
+    const { key, namespace, prefix } = identity
+    this.#byKey.delete(key)
+    drop(this.#byNamespace, namespace, identity)
+    if (prefix !== undefined) drop(this.#byPrefix, prefix, identity)
   }
 
   /** As long unused as possible: verdicts of long ago may still name it. */
@@ -149,23 +210,10 @@ export class Identities {
     return this.#last
   }
 
-  #partOf(shared: Labels | readonly NamedPort[]): string {
-    let part = this.#parts.get(shared)
-    if (part === undefined) {
-      part = Array.isArray(shared)
-        ? JSON.stringify(this.#namedPorts(shared as readonly NamedPort[]))
-        : JSON.stringify(
-            this.#labelNames(shared as Labels).map((name) => [name, (shared as Labels)[name]]),
-          )
-      this.#parts.set(shared, part)
-    }
-    return part
-  }
-
-  #labelNames(labels: Labels): string[] {
-    return Object.keys(labels)
-      .filter((name) => this.#words.labels.has(name))
-      .sort()
+  /** In one order, whatever theirs. */
+  #namedLabels(labels: Labels): Labels {
+    const names = Object.keys(labels).filter((name) => this.#words.labels.has(name))
+    return Object.fromEntries(names.sort().map((name) => [name, labels[name] ?? '']))
   }
 
   #namedPorts(ports: readonly NamedPort[]): readonly NamedPort[] {
@@ -174,6 +222,19 @@ export class Identities {
 }
 
 const NOBODY: ReadonlySet<Identity> = new Set()
+
+/** Whatever their prefixes. */
+function differOnlyBy(words: ChangedWords, a: Making, b: Making): boolean {
+  if (a.namespace !== b.namespace || a.renewals !== b.renewals) return false
+  for (const labels of [a.labels, b.labels]) {
+    for (const name in labels) {
+      if (!words.labels.has(name) && a.labels[name] !== b.labels[name]) return false
+    }
+  }
+  const lasting = ({ ports }: Making) => ports.filter(({ name }) => !words.ports.has(name))
+  if (a.ports.length + b.ports.length === 0) return true
+  return JSON.stringify(lasting(a)) === JSON.stringify(lasting(b))
+}
 
 function countUses(uses: Map<string, number>, words: ReadonlySet<string>, by: 1 | -1): string[] {
   return [...words].filter((word) => {

@@ -78,8 +78,11 @@ export class Locals {
     return locals.flatMap(({ endpoint }) => endpoint.addresses)
   }
 
-  touchNamespace(namespace: string): void {
-    for (const local of this.#index.byNamespace.get(namespace) ?? []) this.#dirty.add(local)
+  /** Gives the addresses that the namespace's pods have here. */
+  touchNamespace(namespace: string): readonly Address[] {
+    const locals = [...(this.#index.byNamespace.get(namespace) ?? [])]
+    for (const local of locals) this.#dirty.add(local)
+    return locals.flatMap(({ endpoint }) => endpoint.addresses)
   }
 
   touchAll(): void {

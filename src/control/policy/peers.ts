@@ -26,6 +26,8 @@ export class Peers {
   readonly #ofNamespace = new Map<string, { index: SelectorIndex<Peer>; size: number }>()
   readonly #groups = new Map<string, Group>()
   readonly #groupIndex = new SelectorIndex<Group>()
+  /** Of which it is not known yet whom they mean. */
+  readonly #new = new Set<Peer>()
   /** Users of peers whose matches changed since takeAffected(). */
   readonly #affected = new Set<string>()
 
@@ -34,7 +36,7 @@ export class Peers {
     this.#labelsOf = labelsOf
   }
 
-  /** `namespace` is the policy's. */
+  /** `namespace` is the policy's. Whom a new one means is known after settle(). */
   use(peer: PodsPeer, namespace: string, user: string): Peer {
     const key = peer.namespaces
       ? `${selectorKey(peer.namespaces)} ${selectorKey(peer.pods)}`
@@ -48,11 +50,12 @@ export class Peers {
     peer.users.delete(user)
     if (peer.users.size > 0 || this.#byKey.get(peer.key) !== peer) return
     this.#byKey.delete(peer.key)
+    this.#new.delete(peer)
     for (const identity of peer.matches) mutable(identity).delete(peer)
     this.#unindex(peer)
   }
 
-  /** An identity that came or whose namespace has other labels; one that went means nobody. */
+  /** An identity that came or went; one that went means nobody. */
   rematch(identity: Identity): void {
     const now = this.#identities.isAlive(identity) ? this.#peersOf(identity) : new Set<Peer>()
     for (const peer of identity.peers) {
@@ -66,6 +69,29 @@ export class Peers {
       this.#touch(peer)
     }
     identity.peers = now
+  }
+
+  /** New peers meet the identities, which are as they shall be. */
+  settle(): void {
+    for (const peer of this.#new) {
+      for (const namespace of this.#namespacesOf(peer)) {
+        for (const identity of this.#identities.ofNamespace(namespace)) {
+          if (!selects(peer.pods, identity.labels)) continue
+          peer.matches.add(identity)
+          mutable(identity).add(peer)
+        }
+      }
+    }
+    this.#new.clear()
+  }
+
+  /** True when some peer that is known means pods of the one and not of the other. */
+  tellsApart(before: NamespaceLabels, after: NamespaceLabels): boolean {
+    const groupsOf = ({ labels, isWhole }: NamespaceLabels) =>
+      this.#groupIndex.match(labels, isWhole)
+    const known = new Set(groupsOf(before))
+    const found = groupsOf(after)
+    return found.length !== known.size || found.some((group) => !known.has(group))
   }
 
   takeAffected(): string[] {
@@ -94,13 +120,7 @@ export class Peers {
     }
     this.#byKey.set(key, peer)
     this.#index(peer)
-    for (const each of this.#namespacesOf(peer)) {
-      for (const identity of this.#identities.ofNamespace(each)) {
-        if (!selects(pods, identity.labels)) continue
-        peer.matches.add(identity)
-        mutable(identity).add(peer)
-      }
-    }
+    this.#new.add(peer)
     return peer
   }
 
