@@ -6,37 +6,31 @@ import { join } from 'node:path'
 import { cacheDirectory, KUBERNETES_VERSION } from '../../cluster/paths.ts'
 import { run } from '../../lab/run.ts'
 import { inParallel } from './api-client.ts'
-import { type Shape, type Stored, storedServices, type Wanted, wantedObjects } from './objects.ts'
+import type { Dataset, Stored, Wanted } from './objects.ts'
 import type { ApiPlace } from './place.ts'
 
 /** Operations that etcd takes in one transaction. */
 const OPERATIONS = 128
 
-/** Raised when what objects.ts makes of a shape changes. */
-const VERSION = 1
-
-/**
- * Starts the place's API server on the objects of a shape. `extra` are objects of this run, which
- * are not kept.
- */
+/** Starts the place's API server on a dataset. `extra` are objects of this run, not kept. */
 export async function serveDataset(
   place: ApiPlace,
-  shape: Shape,
+  dataset: Dataset,
   extra: readonly Wanted[],
   say: (line: string) => void,
 ): Promise<void> {
-  const kept = keptDirectory(shape)
+  const kept = keptDirectory(dataset)
   await place.stopServer()
   if (!existsSync(kept)) {
-    say(`Writing ${describeShape(shape)} through the API server, once`)
+    say(`Writing ${dataset.text} through the API server, once`)
     rmSync(place.etcdDirectory, { recursive: true, force: true })
     await place.startServer()
     const startedAt = performance.now()
-    const ranks = wantedObjects(shape)
+    const ranks = dataset.ranks()
     for (const rank of ranks) await inParallel(rank, (wanted) => create(place, wanted))
-    const services = storedServices(shape)
-    await store(place, services)
-    const count = ranks.reduce((sum, rank) => sum + rank.length, services.length)
+    const stored = dataset.stored()
+    await store(place, stored)
+    const count = ranks.reduce((sum, rank) => sum + rank.length, stored.length)
     say(`Wrote ${count} objects in ${Math.round((performance.now() - startedAt) / 1000)} s`)
     await place.stopServer()
     await copyDirectory(place.etcdDirectory, kept)
@@ -45,13 +39,8 @@ export async function serveDataset(
   await inParallel(extra, (wanted) => create(place, wanted), 8)
 }
 
-export function describeShape({ services, endpointsPerService, pods }: Shape): string {
-  const list = `${services} Services x ${endpointsPerService} endpoints`
-  return pods > 0 ? `${list}, ${pods} pods` : list
-}
-
-function keptDirectory(shape: Shape): string {
-  const text = JSON.stringify([VERSION, KUBERNETES_VERSION, shape])
+function keptDirectory({ from: [version, shape] }: Dataset): string {
+  const text = JSON.stringify([version, KUBERNETES_VERSION, shape])
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 12)
   return join(cacheDirectory(), 'bench', `etcd-${digest}`)
 }

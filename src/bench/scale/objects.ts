@@ -39,17 +39,48 @@ export interface Stored {
   readonly object: ApiObject
 }
 
+/** Objects that are written once and kept. */
+export interface Dataset {
+  /** What they follow from, and a version of how. As JSON: the same gives the same objects. */
+  readonly from: readonly [version: number, shape: object]
+  /** In words: "10 Services x 2 endpoints". */
+  readonly text: string
+  /** What the API server takes, in ranks that follow each other. */
+  readonly ranks: () => readonly (readonly Wanted[])[]
+  /** What is stored past it. */
+  readonly stored: () => readonly Stored[]
+}
+
+/** Raised when other objects are made of a shape. */
+const VERSION = 1
+
 const SLICES = '/apis/discovery.k8s.io/v1/namespaces'
 const ZONES = ['zone-a', 'zone-b', 'zone-c']
 
-function each<T>(count: number, make: (index: number) => T): T[] {
+export function each<T>(count: number, make: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, index) => make(index))
+}
+
+export function shapeDataset(shape: Shape): Dataset {
+  return {
+    ...{ from: [VERSION, shape], text: describeShape(shape) },
+    ranks: () => wantedObjects(shape),
+    stored: () => storedServices(shape),
+  }
+}
+
+export function describeShape({ services, endpointsPerService, pods }: Shape): string {
+  const list = `${services} Services x ${endpointsPerService} endpoints`
+  return pods > 0 ? `${list}, ${pods} pods` : list
 }
 
 /** What the API server takes of a shape, in ranks that follow each other. */
 export function wantedObjects(shape: Shape): Wanted[][] {
   return [
-    [...each(shape.namespaces, namespaceWanted), ...each(shape.nodes, nodeWanted)],
+    [
+      ...each(shape.namespaces, namespaceWanted),
+      ...each(shape.nodes, (index) => nodeWanted(index)),
+    ],
     [
       ...each(shape.services, (index) => sliceWanted(shape, index)),
       ...each(shape.pods, (index) => podWanted(shape, index)),
@@ -97,16 +128,18 @@ function storedService(shape: Shape, index: number): Stored[] {
   ]
 }
 
-function namespaceWanted(index: number): Wanted {
+export function namespaceWanted(index: number): Wanted {
   const name = namespaceName(index)
   const labels = { team: `team-${index % 50}`, environment: index % 3 ? 'production' : 'staging' }
   const metadata = { name, labels }
   return { path: '/api/v1/namespaces', object: { apiVersion: 'v1', kind: 'Namespace', metadata } }
 }
 
-function nodeWanted(index: number): Wanted {
+export function nodeWanted(
+  index: number,
+  podCIDRs: readonly string[] = [`${podNetwork(index)}.0/24`],
+): Wanted {
   const name = nodeName(index)
-  const podCIDR = `${podNetwork(index)}.0/24`
   const labels = {
     'kubernetes.io/hostname': name,
     'topology.kubernetes.io/zone': ZONES[index % 3] as string,
@@ -114,7 +147,7 @@ function nodeWanted(index: number): Wanted {
   const internal = { type: 'InternalIP', address: `172.20.${index >> 8}.${index & 255}` }
   const object = {
     ...{ apiVersion: 'v1', kind: 'Node', metadata: { name, labels } },
-    spec: { podCIDR, podCIDRs: [podCIDR] },
+    spec: { podCIDR: podCIDRs[0], podCIDRs },
   }
   const addresses = [internal, { type: 'Hostname', address: name }]
   return { path: '/api/v1/nodes', object, status: { addresses } }
@@ -211,7 +244,7 @@ function podWanted(shape: Shape, index: number): Wanted {
   return { path: `/api/v1/namespaces/${namespace}/pods`, object, status }
 }
 
-function namespaceName(index: number): string {
+export function namespaceName(index: number): string {
   return `space-${index}`
 }
 
@@ -219,7 +252,7 @@ function serviceName(index: number): string {
   return `service-${index}`
 }
 
-function nodeName(index: number): string {
+export function nodeName(index: number): string {
   return `far-${index}`
 }
 
@@ -228,7 +261,7 @@ export function serviceAddress(index: number): string {
   return `10.96.${1 + (index >> 8)}.${index & 255}`
 }
 
-function podNetwork(node: number): string {
+export function podNetwork(node: number): string {
   return `10.${128 + (node >> 8)}.${node & 255}`
 }
 

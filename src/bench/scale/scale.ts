@@ -14,9 +14,9 @@ import {
   timeSync,
 } from './agent.ts'
 import { probeObjects, startChurn, timeEvents } from './churn.ts'
-import { describeShape, serveDataset } from './dataset.ts'
+import { serveDataset } from './dataset.ts'
 import { startProxy } from './json-proxy.ts'
-import type { Shape } from './objects.ts'
+import { describeShape, type Shape, shapeDataset } from './objects.ts'
 import { type BenchPlace, buildPlace, MACHINE, ownNodes } from './place.ts'
 
 export interface ScaleOptions {
@@ -45,9 +45,9 @@ export async function runScale(options: ScaleOptions): Promise<ScaleFigure[]> {
   const place = await buildPlace(1, say)
   const node = place.nodes[0] as NodeRecord
   try {
-    await serveDataset(place, EMPTY, [...ownNodes(place), ...probeObjects()], say)
+    await serveDataset(place, shapeDataset(EMPTY), [...ownNodes(place), ...probeObjects()], say)
     const idle = await measureIdle(place, node, options)
-    await serveDataset(place, shape, [...ownNodes(place), ...probeObjects()], say)
+    await serveDataset(place, shapeDataset(shape), [...ownNodes(place), ...probeObjects()], say)
     const figures = [...idle]
     for (const way of WAYS) {
       say(`${way}: ${describeShape(shape)}`)

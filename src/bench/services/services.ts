@@ -9,8 +9,8 @@ import { type Path, placedCommand, sampleConnections } from '../load.ts'
 import { quantile } from '../measure.ts'
 import { countFrontends, cpuSeconds, statusMib } from '../scale/agent.ts'
 import { startChurn } from '../scale/churn.ts'
-import { describeShape, serveDataset } from '../scale/dataset.ts'
-import type { Shape } from '../scale/objects.ts'
+import { serveDataset } from '../scale/dataset.ts'
+import { describeShape, type Shape, shapeDataset } from '../scale/objects.ts'
 import { type BenchPlace, buildPlace, ownNodes } from '../scale/place.ts'
 import { findProxyTools, type ProxyTools } from './kube-proxy.ts'
 import { timeMoves } from './moving.ts'
@@ -87,7 +87,12 @@ async function measureSize(
   const { say } = options
   const subjects = await attachPods(place, tools, say)
   say(`${describeShape(shape)}: serving`)
-  await serveDataset(place, shape, [...ownNodes(place), ...subjects.flatMap(targetObjects)], say)
+  await serveDataset(
+    place,
+    shapeDataset(shape),
+    [...ownNodes(place), ...subjects.flatMap(targetObjects)],
+    say,
+  )
   const running: { subject: SubjectNode; process: ProcessIdentity }[] = []
   try {
     for (const subject of subjects) {
@@ -111,7 +116,7 @@ async function attachPods(
   tools: ProxyTools,
   say: (line: string) => void,
 ): Promise<SubjectNode[]> {
-  await serveDataset(place, shapeOf(0), ownNodes(place), say)
+  await serveDataset(place, shapeDataset(shapeOf(0)), ownNodes(place), say)
   const agent = startProxyOf(place, 'weir', tools)
   await weirReady(place.nodes[0] as NodeRecord, agent)
   const subjects: SubjectNode[] = []
