@@ -68,16 +68,19 @@ static __always_inline int flow_go_destination(struct flow *flow,
 		return -DROP_NO_ROUTE;
 	if (dsr && flow_go_dsr(flow, destination))
 		return 0;
+	/* The routes need no `node`: it stays the one whom the packets come from. */
+	if (!(destination->flags & (DESTINATION_OVERLAY | DESTINATION_ON_LINK))) {
+		flow_go(flow, FLOW_TO_FIB, config.uplink_ifindex, mtu);
+		return 0;
+	}
 	flow->node = destination->node;
 	if (destination->flags & DESTINATION_ON_LINK)
 		flow->flags |= FLOW_ON_LINK;
 	if (destination->flags & DESTINATION_OVERLAY) {
 		mtu -= address_is_ipv4(&flow->node) ? VXLAN_IPV4_OVERHEAD : VXLAN_IPV6_OVERHEAD;
 		flow_go(flow, FLOW_TO_OVERLAY, config.overlay_ifindex, mtu);
-	} else if (destination->flags & DESTINATION_ON_LINK) {
-		flow_go(flow, FLOW_TO_NEIGHBOUR, config.uplink_ifindex, mtu);
 	} else {
-		flow_go(flow, FLOW_TO_FIB, config.uplink_ifindex, mtu);
+		flow_go(flow, FLOW_TO_NEIGHBOUR, config.uplink_ifindex, mtu);
 	}
 	return 0;
 }

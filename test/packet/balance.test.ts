@@ -1,9 +1,9 @@
-// Which backend a connection gets, who may have one, and what becomes of those who get none.
+// Which backend a connection gets, and who may have one.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as layout from '../../src/datapath/layout.gen.ts'
 import { PODS, ROUTED, sent } from '../support/connection.ts'
-import { type Fixture, runFixtures, type Step } from '../support/fixture.ts'
+import { BOTH_HOOKS, type Fixture, runFixtures, type Step } from '../support/fixture.ts'
 import { frame, tcp, udp, WAY } from '../support/frames.ts'
 import { asked, FRONT_PORT, frontRows, ID, OWN_PORT } from '../support/node-port.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
@@ -13,51 +13,9 @@ import { World } from '../support/world.ts'
 enterOwnNetns()
 createDevices()
 
-const { SOURCE_RANGES, DROP_EMPTY, DROP_EMPTY_EXTERNAL, MAGLEV } = layout.ServiceFlags
-
-/** The RST that refuses the SYN, from the frontend itself. */
-function refused(s: Side): Step {
-  const body = {
-    kind: 'tcp',
-    ...{ sourcePort: FRONT_PORT, destinationPort: 1000 },
-    ...{ flags: 'RA', seq: 0, ack: 8, window: 0 },
-  } as const
-  const macs = { sourceMac: WAY.fromPeer.destinationMac, destinationMac: WAY.fromPeer.sourceMac }
-  const out = frame(macs, s.node, s.world, body, { dontFragment: true })
-  return { ...asked(s), action: 'REDIRECT', out }
-}
+const { SOURCE_RANGES, MAGLEV } = layout.ServiceFlags
 
 const ADMITTED: readonly Fixture[] = [
-  {
-    name: 'who is outside is refused at once by a frontend without backends, in its name',
-    rows: (s) => frontRows(s, { backends: [] }),
-    steps: (s) => [refused(s)],
-    drops: { NO_BACKEND: 1 },
-  },
-  {
-    name: 'with policy Local and no backend here it hears nothing, and tries elsewhere',
-    rows: (s) => frontRows(s, { backends: [], flags: DROP_EMPTY_EXTERNAL }),
-    steps: (s) => [{ ...asked(s), action: 'SHOT' }],
-    drops: { NO_LOCAL_BACKEND: 1 },
-  },
-  {
-    name: 'a pod is dropped by an internal policy, and refused by an external one',
-    rows: (s) => frontRows(s, { backends: [], flags: DROP_EMPTY }),
-    steps: (s) => [
-      { ...sent(s, 'podA', s.node, tcp(1000, FRONT_PORT, 'S')), action: 'SHOT' },
-      refused(s),
-    ],
-    drops: { NO_LOCAL_BACKEND: 1, NO_BACKEND: 1 },
-  },
-  {
-    name: 'source ranges keep out who is not in them, pods too',
-    rows: (s) => frontRows(s, { backends: ['podB'], flags: SOURCE_RANGES }),
-    steps: (s) => [
-      { ...asked(s), action: 'SHOT' },
-      { ...sent(s, 'podA', s.node, tcp(1000, FRONT_PORT, 'S')), action: 'SHOT' },
-    ],
-    drops: { SOURCE_RANGE: 2 },
-  },
   {
     name: 'source ranges let in who is in them',
     rows: (s) => ({
@@ -95,7 +53,7 @@ const ADMITTED: readonly Fixture[] = [
 ]
 
 const world = new World({ config: { masqueradeFirst: OWN_PORT, masqueradeCount: 1 } })
-runFixtures(world, ADMITTED)
+runFixtures(world, ADMITTED, BOTH_HOOKS)
 
 /** The backends that so many connections of pod A get, by their own hits. */
 function connect(s: Side, from: number, to: number): string[] {

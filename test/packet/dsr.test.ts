@@ -5,17 +5,15 @@ import type { Address } from '../../src/net/address.ts'
 import type { Body } from '../../src/net/packet.ts'
 import { complaint, intoPod, ROUTED, sent, tooBig, tuple } from '../support/connection.ts'
 import {
-  arrived,
-  askedBy,
+  arrives,
+  asksFor,
   exposedRows,
   NODE_PORT,
   namedIn,
   namedOut,
   nameOf,
-  WAYS,
-  type Way,
 } from '../support/exposed.ts'
-import { type Fixture, reverse, runFixtures, type Step } from '../support/fixture.ts'
+import { BOTH_HOOKS, type Fixture, reverse, runFixtures, type Step } from '../support/fixture.ts'
 import { frame, tcp, udp, WAY } from '../support/frames.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
 import {
@@ -29,7 +27,6 @@ import {
 } from '../support/topology.ts'
 import { OVERLAY_MTU, STRANGER } from '../support/tunnel.ts'
 import { World } from '../support/world.ts'
-import { settle } from '../support/xdp.ts'
 
 enterOwnNetns()
 createDevices()
@@ -37,26 +34,23 @@ createDevices()
 const { SEEN_REPLY, TRANSLATED, SERVICE, REVERSE, DSR, FROM_OVERLAY } = layout.FlowFlags
 const CLIENT = 1000
 const rows = (s: Side) => exposedRows(s, layout.ServiceFlags.DSR)
-const [TC] = WAYS as [Way]
 
 /** The client's packet, and how it goes to the node of the pod behind VXLAN. */
-function passedOn(way: Way, s: Side, body: Body): Step {
+function passedOn(s: Side, body: Body): Step {
   const name = nameOf(s.overlayPod, PORT.target)
   return {
-    ...askedBy(way, s, body),
-    ...{ before: settle, action: way.sent },
-    out: namedOut(way, s, s.overlayNode, frame(name, s.world, s.node, body, ROUTED)),
+    ...asksFor(s, body),
+    ...{ action: 'REDIRECT', sentByXdp: true },
+    out: namedOut(s, s.overlayNode, frame(name, s.world, s.node, body, ROUTED)),
   }
 }
 
-const ASKED: readonly Fixture[] = WAYS.flatMap((way): Fixture[] => [
+const ASKED: readonly Fixture[] = [
   {
-    name: `${way.name}: TCP goes on as it came, and is established by the client’s ACK`,
+    name: 'TCP goes on as it came, and is established by the client’s ACK',
     rows,
     steps: (s) =>
-      ['S', 'A', 'PA', 'FA'].map((flags) =>
-        passedOn(way, s, tcp(CLIENT, NODE_PORT.overlayPod, flags)),
-      ),
+      ['S', 'A', 'PA', 'FA'].map((flags) => passedOn(s, tcp(CLIENT, NODE_PORT.overlayPod, flags))),
     flows: (s) => {
       const key = tuple(s.world, CLIENT, s.node, NODE_PORT.overlayPod)
       const out = tuple(s.world, CLIENT, s.overlayPod, PORT.target)
@@ -69,9 +63,9 @@ const ASKED: readonly Fixture[] = WAYS.flatMap((way): Fixture[] => [
     embryos: () => [],
   },
   {
-    name: `${way.name}: UDP goes on as it came, for as long as it is used`,
+    name: 'UDP goes on as it came, for as long as it is used',
     rows,
-    steps: (s) => [1, 2, 3].map(() => passedOn(way, s, udp(CLIENT, NODE_PORT.overlayPod))),
+    steps: (s) => [1, 2, 3].map(() => passedOn(s, udp(CLIENT, NODE_PORT.overlayPod))),
     embryos: (s) => {
       const key = tuple(s.world, CLIENT, s.node, NODE_PORT.overlayPod, 17)
       const out = tuple(s.world, CLIENT, s.overlayPod, PORT.target, 17)
@@ -83,23 +77,21 @@ const ASKED: readonly Fixture[] = WAYS.flatMap((way): Fixture[] => [
     flows: () => [],
   },
   {
-    name: `${way.name}: to nodes that are reached natively too, by their IPv4 address`,
+    name: 'to nodes that are reached natively too, by their IPv4 address',
     rows,
     steps: (s) =>
       (['neighbourPod', 'neighbourNode'] as const).map((backend) => {
         const body = udp(CLIENT, NODE_PORT[backend])
         const inner = frame(nameOf(s[backend], PORT.target), s.world, s.node, body, ROUTED)
+        const named = backend === 'neighbourPod' ? 'pod' : 'node'
         return {
-          ...askedBy(way, s, body),
-          ...{ before: settle, action: way.sent },
-          out: namedOut(
-            ...([way, s, NEIGHBOUR_TUNNEL, inner] as const),
-            backend === 'neighbourPod' ? 'pod' : 'node',
-          ),
+          ...asksFor(s, body),
+          ...{ action: 'REDIRECT', sentByXdp: true },
+          out: namedOut(s, NEIGHBOUR_TUNNEL, inner, named),
         }
       }),
   },
-])
+]
 
 const LARGE = new Uint8Array(OVERLAY_MTU)
 const ERRORS: readonly Fixture[] = [
@@ -108,14 +100,11 @@ const ERRORS: readonly Fixture[] = [
     rows,
     steps: (s) => {
       const body = udp(CLIENT, NODE_PORT.overlayPod, LARGE.slice(0, MTU.uplink - 60))
-      const asked = askedBy(TC, s, body)
+      const asked = asksFor(s, body)
       const macs = { sourceMac: MAC.uplink, destinationMac: MAC.peer }
       const answer = complaint(s, asked.frame, tooBig(OVERLAY_MTU))
       const out = frame(macs, s.node, s.world, answer, { dontFragment: true })
-      return [
-        { ...asked, program: 'xdp_uplink', action: 'PASS' },
-        { ...asked, action: 'REDIRECT', out },
-      ]
+      return [{ ...asked, action: 'REDIRECT', out }]
     },
     drops: { TOO_BIG: 1 },
   },
@@ -128,12 +117,11 @@ const ERRORS: readonly Fixture[] = [
       const name = nameOf(s.overlayPod, PORT.target)
       const inner = frame(name, s.world, s.node, complaint(s, answer, tooBig(1400)), ROUTED)
       return [
-        passedOn(TC, s, udp(CLIENT, NODE_PORT.overlayPod)),
-        { ...arrived(TC, error), program: 'xdp_uplink', action: 'PASS' },
+        passedOn(s, udp(CLIENT, NODE_PORT.overlayPod)),
         {
-          ...arrived(TC, error),
-          action: TC.sent,
-          out: namedOut(TC, s, s.overlayNode, inner),
+          ...arrives(error),
+          action: 'REDIRECT',
+          out: namedOut(s, s.overlayNode, inner),
         },
       ]
     },
@@ -241,13 +229,6 @@ const ANSWERED: readonly Fixture[] = [
     },
   },
   {
-    name: 'XDP leaves what is handed over to tc',
-    steps: (s) => [
-      { ...handedOver(s, s.podA, udp(CLIENT, ASKED_THERE)), program: 'xdp_uplink', action: 'PASS' },
-    ],
-    embryos: () => [],
-  },
-  {
     name: 'only nodes hand over',
     steps: (s) => [
       { ...handedOver(s, s.podA, udp(CLIENT, ASKED_THERE), { node: STRANGER }), action: 'SHOT' },
@@ -278,4 +259,4 @@ const ANSWERED: readonly Fixture[] = [
   },
 ]
 
-runFixtures(new World(), [...ASKED, ...ERRORS, ...ANSWERED])
+runFixtures(new World(), [...ASKED, ...ERRORS, ...ANSWERED], BOTH_HOOKS)

@@ -5,7 +5,14 @@ import { test } from 'node:test'
 import * as layout from '../../src/datapath/layout.gen.ts'
 import type { Body } from '../../src/net/packet.ts'
 import { complaint, intoPod, ROUTED, sent, tooBig, tuple } from '../support/connection.ts'
-import { drops, type Fixture, reverse, runFixtures, type Step } from '../support/fixture.ts'
+import {
+  BOTH_HOOKS,
+  drops,
+  type Fixture,
+  reverse,
+  runFixtures,
+  type Step,
+} from '../support/fixture.ts'
 import { echo, frame, tcp, udp, WAY } from '../support/frames.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
 import { createDevices, IFINDEX, MTU, PORT, SIDES, type Side } from '../support/topology.ts'
@@ -169,7 +176,7 @@ const MASQUERADED: readonly Fixture[] = [
 const world = new World({
   config: { masquerade: 1, masqueradeFirst: OWN_PORT, masqueradeCount: 1 },
 })
-runFixtures(world, MASQUERADED)
+runFixtures(world, MASQUERADED, BOTH_HOOKS)
 
 test('ports of a range are all given, each to one connection, before any is refused', () => {
   const many = new World({ config: { masquerade: 1, masqueradeFirst: 20000, masqueradeCount: 16 } })

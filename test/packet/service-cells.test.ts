@@ -1,10 +1,11 @@
-// The masquerade table: every client, every place of a backend, by a ClusterIP or another address
-// that no node holds, and by a NodePort; TCP and UDP. A client keeps its address wherever the
-// answer comes back through here by itself; else it becomes this node.
+// The masquerade table: every client, every place of a backend, by an address that no node holds
+// (ClusterIP, load balancer's, external: the programs know no difference) and by a NodePort; TCP
+// and UDP; by tc alone, and with XDP before it. A client keeps its address wherever the answer
+// comes back through here by itself; else it becomes this node.
 import type { Address } from '../../src/net/address.ts'
 import type { Body } from '../../src/net/packet.ts'
 import { PODS } from '../support/connection.ts'
-import { type Fixture, runFixtures, type Step } from '../support/fixture.ts'
+import { BOTH_HOOKS, type Fixture, runFixtures, type Step } from '../support/fixture.ts'
 import { frame, tcp, udp } from '../support/frames.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
 import {
@@ -35,14 +36,16 @@ const NODE_PORT = 30080
 /** The only one of the range, so that a fixture knows it. */
 const OWN_PORT = 20000
 
-const PLACES: readonly Place[] = ['podB', 'neighbourPod', 'overlayPod', 'node']
+const ELSEWHERE: readonly Place[] = ['neighbourPod', 'neighbourNode', 'routedPod', 'overlayPod']
+const PLACES: readonly Place[] = ['podB', ...ELSEWHERE, 'node']
 
 /** Where the client shows this node's address: its answer would go another way. */
 const BECOMES_NODE: Readonly<Record<Client, readonly Place[]>> = {
   podA: [],
   node: [],
-  outside: ['neighbourPod', 'overlayPod'],
-  remotePod: ['neighbourPod', 'overlayPod'],
+  outside: ELSEWHERE,
+  neighbourPod: ELSEWHERE,
+  overlayPod: ELSEWHERE,
 }
 
 type Transport = (from: number, to: number, flags: string) => Body
@@ -64,13 +67,13 @@ const FRONTS: readonly Front[] = [
     name: 'a virtual address',
     address: (s) => s.service,
     port: 8888,
-    clients: ['podA', 'outside', 'node', 'remotePod'],
+    clients: ['podA', 'outside', 'node', 'neighbourPod', 'overlayPod'],
   },
   {
     name: 'a NodePort',
     address: (s) => s.node,
     port: NODE_PORT,
-    clients: ['podA', 'outside', 'remotePod'],
+    clients: ['podA', 'outside', 'neighbourPod', 'overlayPod'],
   },
 ]
 
@@ -155,7 +158,7 @@ function cell(front: Front, client: Client, place: Place): Fixture[] {
   ]
 }
 
-/** A remote pod is its own backend's neighbour only by this node: that is its cell with itself. */
+/** A pod of another node that gets itself is that pod's cell with itself. */
 const CELLS = FRONTS.flatMap((front) =>
   front.clients.flatMap((client) =>
     PLACES.filter((place) => client !== 'node' || place !== 'node').flatMap((place) =>
@@ -165,4 +168,4 @@ const CELLS = FRONTS.flatMap((front) =>
 )
 
 const world = new World({ config: { masqueradeFirst: OWN_PORT, masqueradeCount: 1 } })
-runFixtures(world, CELLS)
+runFixtures(world, CELLS, BOTH_HOOKS)

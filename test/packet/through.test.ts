@@ -1,14 +1,14 @@
 // What passes through a frontend beside ordinary packets: errors, what is too long, fragments, the
-// last hop, and a pod of another node that is its own backend.
+// last hop.
 import { pattern } from '../../src/net/bytes.ts'
 import { fragments } from '../../src/net/packet.ts'
 import { complaint, ROUTED, tooBig } from '../support/connection.ts'
-import { type Fixture, runFixtures, type Step } from '../support/fixture.ts'
-import { frame, tcp, tunnelled, udp, WAY } from '../support/frames.ts'
+import { BOTH_HOOKS, type Fixture, runFixtures, type Step } from '../support/fixture.ts'
+import { frame, tunnelled, udp, WAY } from '../support/frames.ts'
 import { asked, FRONT_PORT, frontRows, OWN_PORT } from '../support/node-port.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
 import { createDevices, PORT, type Side } from '../support/topology.ts'
-import { arriving, BY_HOST, NODE, OVERLAY_MTU, wrapped } from '../support/tunnel.ts'
+import { BY_HOST, NODE, OVERLAY_MTU, wrapped } from '../support/tunnel.ts'
 import { World } from '../support/world.ts'
 
 enterOwnNetns()
@@ -48,7 +48,7 @@ const THROUGH: readonly Fixture[] = [
     steps: (s) => [
       {
         ...asked(s, frame(WAY.fromPeer, s.world, s.node, udp(1000, FRONT_PORT))),
-        action: 'REDIRECT',
+        ...{ action: 'REDIRECT', sentByXdp: true },
         out: wrapped(s, frame(BY_HOST, s.node, s.overlayPod, udp(OWN_PORT, PORT.target), ROUTED)),
       },
       complainedBehind(s),
@@ -86,26 +86,7 @@ const THROUGH: readonly Fixture[] = [
     ],
     drops: { TTL_EXPIRED: 1 },
   },
-  {
-    name: 'a remote pod’s flow to itself by this node’s NodePort comes back to it',
-    rows: (s) => frontRows(s, { backends: ['overlayPod'] }),
-    steps: (s) => [
-      {
-        ...arriving(s.overlayPod, s.node, tcp(1000, FRONT_PORT, 'S'), { ttl: 64 }),
-        action: 'REDIRECT',
-        out: wrapped(
-          s,
-          frame(BY_HOST, s.node, s.overlayPod, tcp(OWN_PORT, PORT.target, 'S'), ROUTED),
-        ),
-      },
-      {
-        ...arriving(s.overlayPod, s.node, tcp(PORT.target, OWN_PORT, 'SA'), { ttl: 64 }),
-        action: 'REDIRECT',
-        out: wrapped(s, frame(BY_HOST, s.node, s.overlayPod, tcp(FRONT_PORT, 1000, 'SA'), ROUTED)),
-      },
-    ],
-  },
 ]
 
 const world = new World({ config: { masqueradeFirst: OWN_PORT, masqueradeCount: 1 } })
-runFixtures(world, THROUGH)
+runFixtures(world, THROUGH, BOTH_HOOKS)

@@ -1,17 +1,15 @@
 // Frontends that are asked from outside, on the test node's own address, and the frames that come
-// of it: the same for tc and for XDP, and for both ways of forwarding.
+// of it: the same for both ways of forwarding.
 import type * as layout from '../../src/datapath/layout.gen.ts'
 import type { Address } from '../../src/net/address.ts'
 import { addressToBytes } from '../../src/net/address.ts'
 import { concat, uint16 } from '../../src/net/bytes.ts'
-import type { Mac } from '../../src/net/mac.ts'
 import { macFromBytes } from '../../src/net/mac.ts'
 import type { Body, Packet } from '../../src/net/packet.ts'
 import type { Step } from './fixture.ts'
 import { frame, tunnelled, WAY } from './frames.ts'
 import { IFINDEX, type MapRows, PORT, type Side, topologyRows } from './topology.ts'
-import { BY_HOST, NODE, wrapped } from './tunnel.ts'
-import { onWire } from './xdp.ts'
+import { NODE, wrapped } from './tunnel.ts'
 
 /** Ports on the node; each has one backend, on port 8080. */
 export const NODE_PORT = {
@@ -59,41 +57,18 @@ export function exposedRows(s: Side, flags = 0): Partial<MapRows> {
   }
 }
 
-export interface Way {
-  readonly program: 'from_uplink' | 'xdp_uplink'
-  readonly name: string
-  /** Verdict on what it sends out itself. */
-  readonly sent: Step['action']
-  /** Ethernet addresses then: tc leaves them to the kernel. */
-  readonly macs: { readonly sourceMac: Mac; readonly destinationMac: Mac }
-  readonly wrappedMacs: { readonly sourceMac: Mac; readonly destinationMac: Mac }
-}
-
-export const WAYS: readonly Way[] = [
-  {
-    ...{ program: 'from_uplink', name: 'tc', sent: 'REDIRECT' },
-    ...{ macs: WAY.fromPeer, wrappedMacs: BY_HOST },
-  },
-  {
-    ...{ program: 'xdp_uplink', name: 'XDP', sent: 'TX' },
-    ...{ macs: onWire, wrappedMacs: onWire },
-  },
-]
-
 /** The outside client's packet to a frontend of the node. */
-export function askedBy(
-  way: Way,
+export function asksFor(
   s: Side,
   body: Body,
   more: Partial<Packet> = {},
 ): Pick<Step, 'program' | 'on' | 'frame'> {
-  const bytes = frame(WAY.fromPeer, s.world, s.node, body, more)
-  return { program: way.program, on: IFINDEX.uplink, frame: bytes }
+  return arrives(frame(WAY.fromPeer, s.world, s.node, body, more))
 }
 
-/** Any packet that arrives by the uplink. */
-export function arrived(way: Way, bytes: Uint8Array): Pick<Step, 'program' | 'on' | 'frame'> {
-  return { program: way.program, on: IFINDEX.uplink, frame: bytes }
+/** Any packet that comes by the uplink. */
+export function arrives(bytes: Uint8Array): Pick<Step, 'program' | 'on' | 'frame'> {
+  return { program: 'from_uplink', on: IFINDEX.uplink, frame: bytes }
 }
 
 /** The inner Ethernet addresses that name a backend. */
@@ -120,14 +95,12 @@ function marked(bytes: Uint8Array, named: Named): Uint8Array {
 
 /** The client's packet on its way to the node of its backend. */
 export function namedOut(
-  way: Way,
   s: Side,
   node: Address,
   inner: Uint8Array,
   named: Named = 'pod',
 ): (actual: Uint8Array) => Uint8Array {
-  return (actual) =>
-    marked(wrapped({ ...s, overlayNode: node }, inner, way.wrappedMacs)(actual), named)
+  return (actual) => marked(wrapped({ ...s, overlayNode: node }, inner)(actual), named)
 }
 
 /** The same as it arrives at the test node. */

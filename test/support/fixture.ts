@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as layout from '../../src/datapath/layout.gen.ts'
+import { arriveAtXdp } from './hook.ts'
 import { assertFrame } from './packet.ts'
 import { type MapRows, SIDES, type Side } from './topology.ts'
-import type { Action, World } from './world.ts'
+import type { Action, RunResult, World } from './world.ts'
 
 export interface Step {
   readonly program: string
@@ -20,9 +21,15 @@ export interface Step {
    * Default: as it came. A dropped frame is not looked at.
    */
   readonly out?: Uint8Array | ((actual: Uint8Array) => Uint8Array)
+  /** XDP sends it on by itself, where it is on; else it leaves it to tc as it came, or drops it. */
+  readonly sentByXdp?: boolean
   /** Done before the packet: new rows, another epoch. */
   readonly before?: (world: World) => void
 }
+
+/** What meets a packet that comes by the uplink first; with XDP tc meets what that leaves. */
+export type Hook = 'tc' | 'XDP'
+export const BOTH_HOOKS: readonly Hook[] = ['tc', 'XDP']
 
 /** Fields of a flow that a fixture cares for; the key and the translated tuple always. */
 export type ExpectedFlow = Partial<layout.Flow> & {
@@ -46,21 +53,32 @@ export interface Fixture {
   readonly drops?: DropCounts
 }
 
-/** Declares the tests of the fixtures: one a family. */
-export function runFixtures(world: World, fixtures: readonly Fixture[]): void {
+/** Declares the tests: one a family and hook. What never comes by the uplink is tc's alone. */
+export function runFixtures(
+  world: World,
+  fixtures: readonly Fixture[],
+  hooks: readonly Hook[] = ['tc'],
+): void {
   for (const fixture of fixtures) {
     for (const side of SIDES) {
       if (fixture.families && !fixture.families.includes(side.family)) continue
-      test(`${fixture.name} (IPv${side.family})`, () => runFixture(world, fixture, side))
+      const isXdps = fixture.steps(side).some(({ program }) => program === ARRIVES)
+      for (const hook of isXdps ? hooks : hooks.slice(0, 1)) {
+        const met = isXdps ? `${hook}: ` : 'never by the uplink: '
+        const name = `${hooks.length > 1 ? met : ''}${fixture.name} (IPv${side.family})`
+        test(name, () => runFixture(world, fixture, side, hook))
+      }
     }
   }
 }
 
-function runFixture(world: World, fixture: Fixture, side: Side): void {
+const ARRIVES = 'from_uplink'
+
+function runFixture(world: World, fixture: Fixture, side: Side, hook: Hook): void {
   world.reset(fixture.rows?.(side))
   for (const [index, step] of fixture.steps(side).entries()) {
     step.before?.(world)
-    const { action, frame } = world.run(step.program, step.frame, step.on, step.gsoSize)
+    const { action, frame } = runStep(world, step, hook)
     assert.equal(action, step.action, `verdict of step ${index + 1}: ${dropNames(world)}`)
     if (step.action === 'SHOT') continue
     const { out = step.frame } = step
@@ -69,6 +87,11 @@ function runFixture(world: World, fixture: Fixture, side: Side): void {
   assert.deepEqual(drops(world), fixture.drops ?? {})
   if (fixture.flows) assertFlows(world, layout.maps.flows, fixture.flows(side))
   if (fixture.embryos) assertFlows(world, layout.maps.embryos, fixture.embryos(side))
+}
+
+function runStep(world: World, step: Step, hook: Hook): RunResult {
+  const early = hook === 'XDP' && step.program === ARRIVES && arriveAtXdp(world, step)
+  return early || world.run(step.program, step.frame, step.on, step.gsoSize)
 }
 
 function assertFlows(

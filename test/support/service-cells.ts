@@ -9,18 +9,22 @@ import { IFINDEX, MAC, type Side } from './topology.ts'
 import { arriving, BY_HOST, wrapped } from './tunnel.ts'
 
 type Met = Pick<Step, 'program' | 'on' | 'frame'>
-type Seen = Pick<Step, 'action' | 'out'>
+type Seen = Pick<Step, 'action' | 'out' | 'sentByXdp'>
 
-/** outside: beyond the cluster. node: this node's own stack. remotePod: behind VXLAN. */
-export type Client = 'podA' | 'outside' | 'node' | 'remotePod'
-export type Place = 'podB' | 'neighbourPod' | 'overlayPod' | 'node'
+/** outside: beyond the cluster. node: this node's own stack. overlayPod: behind VXLAN. */
+export type Client = 'podA' | 'outside' | 'node' | 'neighbourPod' | 'overlayPod'
+export type Place = 'podB' | 'neighbourPod' | 'neighbourNode' | 'routedPod' | 'overlayPod' | 'node'
+
+/** What comes by the uplink only to leave by it: XDP's own. */
+const isXdps = (client: Client, place: Place): boolean =>
+  !['podA', 'node'].includes(client) && !['podB', 'node'].includes(place)
 
 const OUT_OF_NODE = { sourceMac: MAC.uplink, destinationMac: MAC.peer }
 const TO_HOST = { sourceMac: MAC.uplink, destinationMac: MAC.host }
 const OUT_OF_HOST = { sourceMac: MAC.host, destinationMac: MAC.host }
 
 export function clientAddress(s: Side, client: Client): Address {
-  return { podA: s.podA, outside: s.world, node: s.node, remotePod: s.overlayPod }[client]
+  return client === 'outside' ? s.world : s[client]
 }
 
 /** The client's packet to the frontend, where it is met first. */
@@ -29,10 +33,11 @@ export function asks(s: Side, client: Client, to: Address, body: Body): Met {
     case 'podA':
       return sent(s, 'podA', to, body)
     case 'outside':
-      return byUplink(frame(WAY.fromPeer, s.world, to, body))
+    case 'neighbourPod':
+      return byUplink(frame(WAY.fromPeer, clientAddress(s, client), to, body))
     case 'node':
       return leavingNode(frame(OUT_OF_NODE, s.node, to, body))
-    case 'remotePod':
+    case 'overlayPod':
       return arriving(s.overlayPod, to, body, { ttl: 64 })
   }
 }
@@ -40,24 +45,24 @@ export function asks(s: Side, client: Client, to: Address, body: Body): Met {
 /** What goes to the backend. */
 export function reaches(s: Side, client: Client, place: Place, source: Address, body: Body): Seen {
   const hop = client === 'node' ? {} : ROUTED
-  const macs = {
-    podA: WAY.outOfA,
-    outside: WAY.fromPeer,
-    node: OUT_OF_NODE,
-    // The wrapping is taken off behind the outer Ethernet header.
-    remotePod: WAY.fromPeer,
-  }[client]
+  // tc leaves the Ethernet addresses to the kernel; VXLAN is taken off behind the outer ones.
+  const macs = { podA: WAY.outOfA, node: OUT_OF_NODE }[client as string] ?? WAY.fromPeer
+  const sentByXdp = isXdps(client, place)
   switch (place) {
     case 'podB':
       return { action: 'REDIRECT', out: frame(PODS.podB.into, source, s.podB, body, hop) }
     case 'neighbourPod':
-      return { action: 'REDIRECT', out: frame(macs, source, s.neighbourPod, body, hop) }
+    case 'neighbourNode':
+    case 'routedPod':
+      return { action: 'REDIRECT', out: frame(macs, source, s[place], body, hop), sentByXdp }
     case 'overlayPod': {
       const inner = frame(BY_HOST, source, s.overlayPod, body, hop)
-      return { action: 'REDIRECT', out: wrapped(s, inner) }
+      return { action: 'REDIRECT', out: wrapped(s, inner), sentByXdp }
     }
     case 'node':
-      if (client !== 'remotePod') return { action: 'PASS', out: frame(macs, source, s.node, body) }
+      if (client !== 'overlayPod') {
+        return { action: 'PASS', out: frame(macs, source, s.node, body) }
+      }
       return { action: 'REDIRECT', out: frame(TO_HOST, source, s.node, body) }
   }
 }
@@ -68,12 +73,16 @@ export function answers(s: Side, client: Client, place: Place, to: Address, body
     case 'podB':
       return sent(s, 'podB', to, body)
     case 'neighbourPod':
-      return byUplink(frame(WAY.fromPeer, s.neighbourPod, to, body))
+    case 'neighbourNode':
+    case 'routedPod':
+      return byUplink(frame(WAY.fromPeer, s[place], to, body))
     case 'overlayPod':
       return arriving(s.overlayPod, to, body, { ttl: 64 })
     case 'node':
       if (client === 'podA') return intoPodA(frame(PODS.podA.into, s.node, to, body))
-      if (client === 'outside') return leavingNode(frame(OUT_OF_NODE, s.node, to, body))
+      if (client === 'outside' || client === 'neighbourPod') {
+        return leavingNode(frame(OUT_OF_NODE, s.node, to, body))
+      }
       return {
         program: 'from_host',
         on: IFINDEX.host,
@@ -86,28 +95,22 @@ export function answers(s: Side, client: Client, place: Place, to: Address, body
 export function comesBack(s: Side, client: Client, place: Place, from: Address, body: Body): Seen {
   const hop = place === 'node' ? {} : ROUTED
   const to = clientAddress(s, client)
-  const macs = {
-    podB: WAY.outOfB,
-    neighbourPod: WAY.fromPeer,
-    overlayPod: WAY.fromPeer,
-    node: OUT_OF_NODE,
-  }[place]
+  const macs = { podB: WAY.outOfB, node: OUT_OF_NODE }[place as string] ?? WAY.fromPeer
+  const sentByXdp = isXdps(client, place)
+  const action = place === 'node' ? 'PASS' : 'REDIRECT'
   switch (client) {
     case 'podA':
-      return {
-        action: place === 'node' ? 'PASS' : 'REDIRECT',
-        out: frame(PODS.podA.into, from, to, body, hop),
-      }
+      return { action, out: frame(PODS.podA.into, from, to, body, hop) }
     case 'outside':
-      return {
-        action: place === 'node' ? 'PASS' : 'REDIRECT',
-        out: frame(macs, from, to, body, hop),
-      }
+    case 'neighbourPod':
+      return { action, out: frame(macs, from, to, body, hop), sentByXdp }
     case 'node':
       if (place !== 'overlayPod') return { action: 'PASS', out: frame(macs, from, to, body) }
       return { action: 'REDIRECT', out: frame(TO_HOST, from, to, body) }
-    case 'remotePod':
-      return { action: 'REDIRECT', out: wrapped(s, frame(BY_HOST, from, to, body, hop)) }
+    case 'overlayPod': {
+      const inner = frame(BY_HOST, from, to, body, hop)
+      return { action: 'REDIRECT', out: wrapped(s, inner), sentByXdp }
+    }
   }
 }
 

@@ -4,15 +4,10 @@ import * as layout from '../../src/datapath/layout.gen.ts'
 import { parseAddress } from '../../src/net/address.ts'
 import { checksum, concat, uint32 } from '../../src/net/bytes.ts'
 import type { Step } from './fixture.ts'
+import { isStackSecond, STACK_EVERY } from './hook.ts'
 import { IFINDEX, MAC, MTU } from './topology.ts'
 
 export type FlowEntry = readonly [layout.Tuple, layout.Flow]
-
-/** A frame that leaves by the uplink towards the underlay's router or another node. */
-export const onWire = { sourceMac: MAC.uplink, destinationMac: MAC.peer }
-
-/** As XDP_STACK_EVERY in bpf/lib/xdp_forward.h. */
-const STACK_EVERY = 32
 
 /** An entry used this very second, unless said otherwise. */
 export function flowOf(key: layout.Tuple, more: Partial<layout.Flow>): FlowEntry {
@@ -43,16 +38,10 @@ export function withFlows(flows: readonly FlowEntry[], step: Step): Step {
   return {
     ...step,
     before: (world) => {
-      while (flows.some(([key]) => isStackSecond(key))) pause()
+      while (flows.some(([key]) => isStackSecond(key.sourcePort))) pause()
       world.entries(layout.maps.flows).updateMany(flows)
     },
   }
-}
-
-function isStackSecond({ sourcePort }: layout.Tuple): boolean {
-  const at = (process.hrtime()[0] + sourcePort) % STACK_EVERY
-  // And not just before it: the programs' clock may be a tick away from ours.
-  return at === 0 || at === STACK_EVERY - 1
 }
 
 /** A source port whose quiet flows go by the stack in this second, of which some is left. */
@@ -80,13 +69,3 @@ export function unfinished(frame: Uint8Array): Uint8Array {
   new DataView(bytes.buffer).setUint16(l4 + (protocol === 6 ? 16 : 6), ~checksum(pseudo) & 0xffff)
   return bytes
 }
-
-/** Waits until no packet of the fixtures' client (port 1000) has to go by the stack. */
-export function settle(): void {
-  const second = (): number => (process.hrtime()[0] + CLIENT_PORT) % STACK_EVERY
-  const answers = (): number => (process.hrtime()[0] + TARGET_PORT) % STACK_EVERY
-  while ([second(), answers()].some((at) => at === 0 || at === STACK_EVERY - 1)) pause()
-}
-
-const CLIENT_PORT = 1000
-const TARGET_PORT = 8080
