@@ -23,12 +23,19 @@ static __always_inline bool uplink_is_for_node(void *data, void *end, __be16 pro
 	return address_is_config(&to, &config.node6);
 }
 
-/* Whoever is owed an answer gets it by from_overlay, where the wrapping is off. */
-static __always_inline int uplink_refuse_overlay(const struct packet *pkt)
+/* Whoever is owed an answer gets it where the wrapping is off: by from_overlay, which sends it back
+ * through the tunnel; but the client of a named backend is outside, and the wrapping comes off here.
+ */
+GLOBAL int uplink_refuse_overlay(struct __sk_buff *skb, struct packet *pkt)
 {
-	bool owed = pkt->verdict < 0 && !pkt->by_name && reply_is_due(pkt, -pkt->verdict);
-
-	return owed ? PASS : pkt->verdict;
+	if (!pkt)
+		return TC_ACT_SHOT;
+	if (pkt->verdict >= 0 || !reply_is_due(pkt, -pkt->verdict))
+		return pkt->verdict;
+	if (!pkt->by_name)
+		return PASS;
+	decap(skb, pkt); /* if that fails there is no answer */
+	return pkt->verdict;
 }
 
 /* Answer of uplink_arrive_overlay about a packet that is no VXLAN of ours. */
@@ -53,7 +60,7 @@ static __always_inline int uplink_arrive_overlay(struct __sk_buff *skb, struct p
 		return ret;
 	flow = packet_flow(skb, pkt);
 	if (unlikely(!flow))
-		return uplink_refuse_overlay(pkt);
+		return uplink_refuse_overlay(skb, pkt);
 	ret = decap(skb, pkt);
 	if (ret)
 		return ret;

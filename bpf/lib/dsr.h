@@ -31,12 +31,14 @@ static __always_inline bool dsr_find_backend(const struct packet *pkt, struct ad
 	return endpoint_find(address);
 }
 
-/* The backend that another node has chosen, in the place of the frontend: 0 or -DROP_x. */
+/* The backend that another node has chosen, in the place of the frontend: 0 or -DROP_x. One that
+ * is gone is refused as by a frontend without backends, so that the client tries again.
+ */
 static __always_inline int dsr_accept(const struct packet *pkt, struct flow *flow,
 				      const struct service *service)
 {
 	if (!dsr_find_backend(pkt, &flow->out.destination))
-		return -DROP_NO_ENDPOINT;
+		return -DROP_NO_BACKEND;
 	flow->out.destination_port = pkt->named.port;
 	flow->flags |= FLOW_SERVICE;
 	if (service)

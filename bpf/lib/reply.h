@@ -13,6 +13,8 @@ static __always_inline int reply_send(struct __sk_buff *skb, const struct packet
 {
 	bpf_skb_change_type(skb, PACKET_HOST);
 	skb->tc_index = TC_INDEX_SENT;
+	if (pkt->by_name)
+		return bpf_redirect_neigh(skb->ifindex, NULL, 0, 0);
 	if (pkt->by_overlay)
 		return encap_by_device(skb, pkt, &pkt->peer);
 	if (pkt->direction == DIRECTION_FROM_UPLINK)
@@ -136,7 +138,7 @@ static __always_inline void reply_source(const struct packet *pkt, const struct 
 					 struct address *source)
 {
 	address_from_config(source, pkt->is_ipv6 ? &config.gateway6 : &config.gateway4);
-	if (error->by_destination || pkt->direction == DIRECTION_FROM_HOST ||
+	if (error->by_destination || pkt->by_name || pkt->direction == DIRECTION_FROM_HOST ||
 	    pkt->direction == DIRECTION_TO_UPLINK || address_is_unspecified(source))
 		*source = pkt->tuple.destination;
 }

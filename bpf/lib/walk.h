@@ -52,12 +52,12 @@ static __always_inline struct flow *walk_known(struct packet *pkt, struct flow *
 /* True once this packet proves that both ends are there. For TCP that takes the initiator's
  * acknowledgment: a SYN-ACK proves only the server, and a flood of SYNs would fill `flows`. Of an
  * embryo only the initiator's half learns of the answer. With DSR answers do not come by here: the
- * acknowledgment must do, and UDP stays an embryo for as long as it is used.
+ * acknowledgment must do, and for the rest the client's second packet.
  */
 static __always_inline bool walk_completes(const struct packet *pkt, const struct flow *flow)
 {
 	if (pkt->tuple.protocol != IPPROTO_TCP)
-		return flow->flags & FLOW_REVERSE;
+		return flow->flags & FLOW_REVERSE || (flow->flags & FLOW_DSR && flow->packets);
 	return flow->flags & (FLOW_SEEN_REPLY | FLOW_DSR) && pkt->tcp_flags & TCP_ACK &&
 	       !(pkt->attention & (ATTENTION_SYN | ATTENTION_RST));
 }

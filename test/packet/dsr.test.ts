@@ -1,9 +1,9 @@
 // Direct server return: the asked node sends the client's packet on as it is and names the backend;
 // the backend's node answers the client as the frontend. On tc and XDP, over VXLAN and natively.
 import * as layout from '../../src/datapath/layout.gen.ts'
-import type { Address } from '../../src/net/address.ts'
+import { type Address, parseAddress } from '../../src/net/address.ts'
 import type { Body } from '../../src/net/packet.ts'
-import { complaint, intoPod, ROUTED, sent, tooBig, tuple } from '../support/connection.ts'
+import { complaint, intoPod, ROUTED, refusal, sent, tooBig, tuple } from '../support/connection.ts'
 import {
   arrives,
   asksFor,
@@ -33,6 +33,7 @@ createDevices()
 
 const { SEEN_REPLY, TRANSLATED, SERVICE, REVERSE, DSR, FROM_OVERLAY } = layout.FlowFlags
 const CLIENT = 1000
+const NOWHERE = parseAddress('::')
 const rows = (s: Side) => exposedRows(s, layout.ServiceFlags.DSR)
 
 /** The client's packet, and how it goes to the node of the pod behind VXLAN. */
@@ -63,14 +64,36 @@ const ASKED: readonly Fixture[] = [
     embryos: () => [],
   },
   {
-    name: 'UDP goes on as it came, for as long as it is used',
+    name: 'UDP goes on as it came, and is established by the client’s second packet',
     rows,
     steps: (s) => [1, 2, 3].map(() => passedOn(s, udp(CLIENT, NODE_PORT.overlayPod))),
+    flows: (s) => {
+      const key = tuple(s.world, CLIENT, s.node, NODE_PORT.overlayPod, 17)
+      const out = tuple(s.world, CLIENT, s.overlayPod, PORT.target, 17)
+      return [
+        { key, out, flags: SEEN_REPLY | TRANSLATED | SERVICE | DSR, packets: 3n },
+        { key: reverse(out), out: reverse(key) },
+      ]
+    },
+    embryos: () => [],
+  },
+  {
+    name: 'one datagram alone establishes nothing, also when both hooks have met it',
+    // XDP makes the pair, and leaves it to tc to find out the MAC of the backend's node.
+    rows: (s) => {
+      const unknown = { node: STRANGER, flags: layout.DestinationFlags.OVERLAY, tunnel: NOWHERE }
+      return { ...rows(s), destinations: [[{ prefixLength: 128, address: s.overlayPod }, unknown]] }
+    },
+    steps: (s) => {
+      const body = udp(CLIENT, NODE_PORT.overlayPod)
+      const inner = frame(nameOf(s.overlayPod, PORT.target), s.world, s.node, body, ROUTED)
+      return [{ ...asksFor(s, body), action: 'REDIRECT', out: namedOut(s, STRANGER, inner) }]
+    },
     embryos: (s) => {
       const key = tuple(s.world, CLIENT, s.node, NODE_PORT.overlayPod, 17)
       const out = tuple(s.world, CLIENT, s.overlayPod, PORT.target, 17)
       return [
-        { key, out, flags: TRANSLATED | SERVICE | DSR, packets: 3n },
+        { key, out, packets: 1n },
         { key: reverse(out), out: reverse(key) },
       ]
     },
@@ -247,15 +270,21 @@ const ANSWERED: readonly Fixture[] = [
     drops: { SPOOFED_SOURCE: 3 },
   },
   {
-    name: 'a backend that is gone, or never was of this node, is nobody',
+    name: 'a backend that is gone, or never was of this node, is refused in the frontend’s name',
     steps: (s) =>
       // Of an IPv6 address the name holds the end alone, which the other node's pod shares.
-      [s.nobody, s.family === 4 ? s.overlayPod : s.nobody].map((backend) => ({
-        ...handedOver(s, backend, udp(CLIENT, ASKED_THERE)),
-        action: 'SHOT',
-      })),
+      [s.nobody, s.family === 4 ? s.overlayPod : s.nobody].flatMap((backend) =>
+        [tcp(CLIENT, ASKED_THERE, 'S'), udp(CLIENT, ASKED_THERE)].map((body): Step => {
+          const macs = { sourceMac: MAC.uplink, destinationMac: MAC.peer }
+          const asked = frame(WAY.fromPeer, s.world, frontend(s), body, { ttl: 63 })
+          const answer = refusal(s, asked, body)
+          const out = frame(macs, frontend(s), s.world, answer, { dontFragment: true })
+          return { ...handedOver(s, backend, body), action: 'REDIRECT', out }
+        }),
+      ),
+    flows: () => [],
     embryos: () => [],
-    drops: { NO_ENDPOINT: 2 },
+    drops: { NO_BACKEND: 4 },
   },
 ]
 

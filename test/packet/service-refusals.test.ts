@@ -4,12 +4,12 @@
 import * as layout from '../../src/datapath/layout.gen.ts'
 import type { Address } from '../../src/net/address.ts'
 import type { Body } from '../../src/net/packet.ts'
-import { complaint, PODS, UNREACHABLE } from '../support/connection.ts'
+import { PODS, refusal } from '../support/connection.ts'
 import { BOTH_HOOKS, type DropCounts, type Fixture, runFixtures } from '../support/fixture.ts'
 import { frame, tcp, udp, WAY } from '../support/frames.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
 import { asks, type Client, clientAddress } from '../support/service-cells.ts'
-import { createDevices, MAC, type MapRows, type Side, serviceValue } from '../support/topology.ts'
+import { createDevices, type MapRows, type Side, serviceValue } from '../support/topology.ts'
 import { World } from '../support/world.ts'
 
 enterOwnNetns()
@@ -58,19 +58,13 @@ function rows(address: Address, flags: number): Partial<MapRows> {
   }
 }
 
-/** The RST to a SYN, or the ICMP error, from the frontend itself. */
-function refusal(s: Side, client: Client, from: Address, asked: Uint8Array, body: Body) {
-  const macs = {
-    podA: PODS.podA.into,
-    node: { sourceMac: MAC.peer, destinationMac: MAC.uplink },
-  }[client as string] ?? { sourceMac: WAY.fromPeer.destinationMac, destinationMac: MAC.peer }
-  const reset: Body = {
-    kind: 'tcp',
-    ...{ sourcePort: FRONT_PORT, destinationPort: CLIENT_PORT },
-    ...{ flags: 'RA', seq: 0, ack: 8, window: 0 },
-  }
-  const answer = body.kind === 'tcp' ? reset : complaint(s, asked, UNREACHABLE.port)
-  return frame(macs, from, clientAddress(s, client), answer, { dontFragment: true })
+/** Ethernet addresses of the answer: it goes back where the question came from. */
+function backTo(client: Client) {
+  if (client === 'podA') return PODS.podA.into
+  const [ours, theirs] = [WAY.fromPeer.destinationMac, WAY.fromPeer.sourceMac]
+  return client === 'node'
+    ? { sourceMac: theirs, destinationMac: ours }
+    : { sourceMac: ours, destinationMac: theirs }
 }
 
 function cell(front: string, client: Client, cause: Cause, body: Body): Fixture {
@@ -84,7 +78,9 @@ function cell(front: string, client: Client, cause: Cause, body: Body): Fixture 
       const met = asks(s, client, address(s), body)
       if (cause.drops) return [{ ...met, action: 'SHOT' }]
       if (!isAnswered) return [{ ...met, action: 'PASS' }]
-      const out = refusal(s, client, address(s), met.frame, body)
+      const [from, to] = [address(s), clientAddress(s, client)]
+      const answer = refusal(s, met.frame, body)
+      const out = frame(backTo(client), from, to, answer, { dontFragment: true })
       return [{ ...met, action: 'REDIRECT', out }]
     },
     drops: cause.drops ?? (isAnswered ? { NO_BACKEND: 1 } : {}),

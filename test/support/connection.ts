@@ -132,3 +132,10 @@ export function complaint(s: Side, about: Uint8Array, { v4, v6, mtu = 0 }: IcmpA
   const payload = about.slice(14, 14 + (s.family === 4 ? 20 : 40) + (isTcp ? 20 : 8))
   return { kind: 'icmp', type, code, rest: mtu, payload }
 }
+
+/** What a frontend says to a packet that gets no backend: RST to a SYN, else port unreachable. */
+export function refusal(s: Side, asked: Uint8Array, body: Body): Body {
+  if (body.kind !== 'tcp') return complaint(s, asked, UNREACHABLE.port)
+  const ports = { sourcePort: body.destinationPort, destinationPort: body.sourcePort }
+  return { kind: 'tcp', ...ports, flags: 'RA', seq: 0, ack: body.seq + 1, window: 0 }
+}
