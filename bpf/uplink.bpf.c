@@ -24,7 +24,7 @@ static __always_inline bool uplink_is_for_node(void *data, void *end, __be16 pro
 }
 
 /* Whoever is owed an answer gets it where the wrapping is off: by from_overlay, which sends it back
- * through the tunnel; but the client of a named backend is outside, and the wrapping comes off here.
+ * through the tunnel; but the client of a named backend is outside, and it comes off here.
  */
 GLOBAL int uplink_refuse_overlay(struct __sk_buff *skb, struct packet *pkt)
 {

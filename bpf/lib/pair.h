@@ -51,6 +51,18 @@ static __always_inline void flow_arrived_as(struct flow *flow, const struct pack
 	}
 }
 
+/* How answers leave, from how a packet of the forward half came. */
+static __always_inline void flow_answers_as(struct flow *reverse, const struct packet *pkt)
+{
+	reverse->flags &= ~(FLOW_BY_STACK | FLOW_BY_UPLINK);
+	if (pkt->direction == DIRECTION_TO_POD || pkt->direction == DIRECTION_TO_UPLINK)
+		reverse->flags |= FLOW_BY_STACK;
+	if (pkt->direction == DIRECTION_FROM_UPLINK || pkt->by_name) {
+		reverse->flags |= FLOW_BY_UPLINK;
+		reverse->to_ifindex = pkt->on_ifindex;
+	}
+}
+
 /* What comes by the uplink and asks for no pod, and what the node sends out, is its own. */
 static __always_inline bool pair_concerns(const struct packet *pkt)
 {
@@ -120,12 +132,7 @@ static __always_inline int pair_fill_reverse(struct packet *pkt, struct flow *re
 	reverse->ingress_rule = forward->ingress_rule;
 	reverse->flags =
 		FLOW_REVERSE | (forward->flags & (FLOW_SERVICE | FLOW_HAIRPIN | FLOW_SNAT));
-	if (pkt->direction == DIRECTION_TO_POD || pkt->direction == DIRECTION_TO_UPLINK)
-		reverse->flags |= FLOW_BY_STACK;
-	if (pkt->direction == DIRECTION_FROM_UPLINK || pkt->by_name) {
-		reverse->flags |= FLOW_BY_UPLINK;
-		reverse->to_ifindex = pkt->on_ifindex;
-	}
+	flow_answers_as(reverse, pkt);
 	flow_arrives_from(reverse, forward);
 	return flow_decide(reverse);
 }
@@ -211,9 +218,40 @@ static __noinline void pair_delete(struct packet *pkt, const struct flow *flow)
 	bpf_map_delete_elem(&embryos, &pkt->tuple);
 }
 
-/* Decides a stale entry again: its translation stays, its way may change. The new value is
- * swapped in whole, so that another CPU never sees one interface with another's addresses.
+/* Swaps a new value in whole, so that another CPU never sees one interface with another's
+ * addresses; NULL: the entry has moved or expired meanwhile.
  */
+static __always_inline struct flow *flow_replace(const struct tuple *key, const struct flow *fresh,
+						 bool is_embryo)
+{
+	if (is_embryo) {
+		bpf_map_update_elem(&embryos, key, fresh, BPF_EXIST);
+		return bpf_map_lookup_elem(&embryos, key);
+	}
+	bpf_map_update_elem(&flows, key, fresh, BPF_EXIST);
+	return bpf_map_lookup_elem(&flows, key);
+}
+
+/* The packets of pair->forward come another way than they did (its node is reached by VXLAN now, or
+ * no longer): so shall the answers go, which that node would refuse by the old one.
+ */
+static __always_inline void pair_turn(const struct packet *pkt, struct flow_pair *pair,
+				      bool is_embryo)
+{
+	struct flow *reverse;
+
+	tuple_reverse(&pair->key, &pair->forward.out);
+	reverse = is_embryo ? bpf_map_lookup_elem(&embryos, &pair->key)
+			    : bpf_map_lookup_elem(&flows, &pair->key);
+	if (!reverse)
+		return;
+	pair->reverse = *reverse;
+	flow_answers_as(&pair->reverse, pkt);
+	if (!flow_decide(&pair->reverse))
+		flow_replace(&pair->key, &pair->reverse, is_embryo);
+}
+
+/* Decides a stale entry again: its translation stays, its way may change. */
 static __noinline struct flow *pair_refresh(struct packet *pkt, struct flow *flow, bool is_embryo)
 {
 	struct flow_pair *pair = pair_buffer();
@@ -237,12 +275,8 @@ static __noinline struct flow *pair_refresh(struct packet *pkt, struct flow *flo
 	ret = policy_check(pkt, fresh);
 	if (ret)
 		return pair_fail(pkt, ret);
-	if (is_embryo) {
-		bpf_map_update_elem(&embryos, &pkt->tuple, fresh, BPF_EXIST);
-		flow = bpf_map_lookup_elem(&embryos, &pkt->tuple);
-	} else {
-		bpf_map_update_elem(&flows, &pkt->tuple, fresh, BPF_EXIST);
-		flow = bpf_map_lookup_elem(&flows, &pkt->tuple);
-	}
-	return flow ?: pair_fail(pkt, PAIR_NONE); /* moved or expired meanwhile */
+	if (!(fresh->flags & FLOW_REVERSE) && fresh->from_ifindex != flow->from_ifindex)
+		pair_turn(pkt, pair, is_embryo);
+	flow = flow_replace(&pkt->tuple, fresh, is_embryo);
+	return flow ?: pair_fail(pkt, PAIR_NONE);
 }

@@ -5,8 +5,7 @@
 #pragma once
 #include "drop.h"
 #include "encap.h"
-
-#define REPLY_TTL 64
+#include "reply_write.h"
 
 /* Back to where it came from. */
 static __always_inline int reply_send(struct __sk_buff *skb, const struct packet *pkt)
@@ -22,65 +21,6 @@ static __always_inline int reply_send(struct __sk_buff *skb, const struct packet
 	if (pkt->direction == DIRECTION_FROM_HOST || pkt->direction == DIRECTION_TO_UPLINK)
 		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
 	return bpf_redirect_peer(skb->ifindex, 0);
-}
-
-static __always_inline void reply_write_macs(struct ethhdr *eth)
-{
-	struct ethhdr old = *eth;
-
-	__builtin_memcpy(eth->h_dest, old.h_source, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, old.h_dest, ETH_ALEN);
-}
-
-static __always_inline void reply_write_ipv4(void *at, const struct address *source,
-					     const struct address *destination, __u8 protocol,
-					     __u16 payload)
-{
-	struct iphdr *ip = at;
-
-	*ip = (struct iphdr){ .version = 4,
-			      .ihl = 5,
-			      .tot_len = bpf_htons(sizeof(*ip) + payload),
-			      .frag_off = bpf_htons(0x4000),
-			      .ttl = REPLY_TTL,
-			      .protocol = protocol,
-			      .saddr = address_ipv4(source),
-			      .daddr = address_ipv4(destination) };
-	ip->check = checksum_ipv4(ip);
-}
-
-static __always_inline void reply_write_ipv6(void *at, const struct address *source,
-					     const struct address *destination, __u8 protocol,
-					     __u16 payload)
-{
-	struct ipv6hdr *ip = at;
-
-	*(__be32 *)ip = bpf_htonl(6 << 28);
-	ip->payload_len = bpf_htons(payload);
-	ip->nexthdr = protocol;
-	ip->hop_limit = REPLY_TTL;
-	address_from_ipv6((struct address *)&ip->saddr, address_words(source));
-	address_from_ipv6((struct address *)&ip->daddr, address_words(destination));
-}
-
-/* The TCP header that refuses `tcp` (RFC 9293, 3.10.7.1). */
-static __always_inline void reply_write_tcp(struct tcphdr *tcp, const struct packet *pkt,
-					    const __be32 *numbers, __u32 length)
-{
-	const struct tuple *tuple = &pkt->tuple;
-	__u32 sum;
-
-	*tcp = (struct tcphdr){
-		.source = tuple->destination_port, .dest = tuple->source_port, .doff = 5, .rst = 1
-	};
-	if (pkt->tcp_flags & TCP_ACK) {
-		tcp->seq = numbers[1];
-	} else {
-		tcp->ack = 1;
-		tcp->ack_seq = bpf_htonl(bpf_ntohl(numbers[0]) + length);
-	}
-	sum = checksum_pseudo(&tuple->source, &tuple->destination, IPPROTO_TCP, sizeof(*tcp));
-	tcp->check = ~checksum_fold(bpf_csum_diff(NULL, 0, (__be32 *)tcp, sizeof(*tcp), sum));
 }
 
 /* What the segment occupies of the sequence space: its data, SYN and FIN. */
@@ -104,8 +44,7 @@ static __always_inline int reply_reset(struct __sk_buff *skb, struct packet *pkt
 	    bpf_skb_change_tail(skb, ETH_HLEN + ip_length + sizeof(struct tcphdr), 0) ||
 	    bpf_skb_pull_data(skb, 0))
 		return TC_ACT_SHOT;
-	data = (void *)(long)skb->data;
-	end = (void *)(long)skb->data_end;
+	data = (void *)(long)skb->data, end = (void *)(long)skb->data_end;
 	if (data + ETH_HLEN + sizeof(struct iphdr) + sizeof(struct tcphdr) > end)
 		return TC_ACT_SHOT;
 	reply_write_macs(data);
@@ -137,9 +76,11 @@ struct reply_error {
 static __always_inline void reply_source(const struct packet *pkt, const struct reply_error *error,
 					 struct address *source)
 {
+	bool is_host =
+		pkt->direction == DIRECTION_FROM_HOST || pkt->direction == DIRECTION_TO_UPLINK;
+
 	address_from_config(source, pkt->is_ipv6 ? &config.gateway6 : &config.gateway4);
-	if (error->by_destination || pkt->by_name || pkt->direction == DIRECTION_FROM_HOST ||
-	    pkt->direction == DIRECTION_TO_UPLINK || address_is_unspecified(source))
+	if (error->by_destination || pkt->by_name || is_host || address_is_unspecified(source))
 		*source = pkt->tuple.destination;
 }
 

@@ -85,8 +85,12 @@ static __always_inline struct flow *walk_embryo(struct packet *pkt, struct flow 
 		bpf_map_delete_elem(&embryos, &pkt->tuple);
 		return pair_fail(pkt, PAIR_NONE);
 	}
-	if (!flow_is_current(flow, pkt))
-		return pair_refresh(pkt, flow, true);
+	if (!flow_is_current(flow, pkt)) {
+		flow = pair_refresh(pkt, flow, true);
+		other = flow ? bpf_map_lookup_elem(&embryos, &other_key) : NULL;
+		if (!other)
+			return flow;
+	}
 	other->last_seen = clock_seconds();
 	if (flow->flags & FLOW_REVERSE && !(pkt->attention & ATTENTION_RST))
 		other->flags |= FLOW_SEEN_REPLY;

@@ -1,6 +1,6 @@
 // Who gets no backend, and what he hears: every client, by an address that no node holds and by a
-// NodePort, TCP and UDP, by tc alone and with XDP before it. Where there is no endpoint at all he is
-// refused at once in the frontend's name; policy Local and source ranges are silent.
+// NodePort, TCP and UDP, by tc alone and with XDP before it. Where there is no endpoint at all he
+// is refused at once in the frontend's name; policy Local and source ranges are silent.
 import * as layout from '../../src/datapath/layout.gen.ts'
 import type { Address } from '../../src/net/address.ts'
 import type { Body } from '../../src/net/packet.ts'

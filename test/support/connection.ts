@@ -137,5 +137,5 @@ export function complaint(s: Side, about: Uint8Array, { v4, v6, mtu = 0 }: IcmpA
 export function refusal(s: Side, asked: Uint8Array, body: Body): Body {
   if (body.kind !== 'tcp') return complaint(s, asked, UNREACHABLE.port)
   const ports = { sourcePort: body.destinationPort, destinationPort: body.sourcePort }
-  return { kind: 'tcp', ...ports, flags: 'RA', seq: 0, ack: body.seq + 1, window: 0 }
+  return { kind: 'tcp', ...ports, flags: 'RA', seq: 0, ack: (body.seq ?? 0) + 1, window: 0 }
 }

@@ -55,7 +55,7 @@ function sourcePortOf(frame: Uint8Array): number {
 const ETHERNET = 14
 const VXLAN = 50
 
-/** True when a quiet flow of this source port goes by the stack now, so that its neighbour is used. */
+/** True when quiet flows of this source port go by the stack, so that their neighbour is used. */
 export function isStackSecond(sourcePort: number): boolean {
   const at = (process.hrtime()[0] + sourcePort) % STACK_EVERY
   // And not just before it: the programs' clock may be a tick away from ours.
