@@ -86,9 +86,12 @@ function reasonAgainst({ kind }: XdpDevice, wish: XdpWish): string | undefined {
   return undefined
 }
 
-function removeOthers(kept: string | undefined, { pins, log }: XdpOptions): void {
+/** Detached by name, for the kernel works off the last reference to a link at a later time. */
+function removeOthers(kept: string | undefined, { library, pins, log }: XdpOptions): void {
   for (const name of pins.names()) {
     if (!isXdpPin(name) || name === kept) continue
+    using link = Link.openPinned(library, pins.path(name))
+    link.detach()
     pins.remove(name)
     log.info({ hook: name }, 'Detached a program')
   }
