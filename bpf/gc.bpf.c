@@ -110,6 +110,13 @@ static __always_inline bool gc_is_idle(const struct gc *gc, const struct flow *f
 	return (__s32)(gc->now - flow->last_seen) > (__s32)timeout;
 }
 
+static __always_inline __u32 gc_latest(const struct flow *flow, const struct flow *other)
+{
+	bool is_later = (__s32)(other->last_seen - flow->last_seen) > 0;
+
+	return is_later ? other->last_seen : flow->last_seen;
+}
+
 /* Half a pair is one being made, or what flow_purge left for answers on their way: a moment. */
 #define ALONE_TIMEOUT 5
 
@@ -138,6 +145,7 @@ static long gc_visit_flow(void *map, struct tuple *key, struct flow *flow, struc
 		gc_count(gc, key->protocol, state);
 		return 0;
 	}
+	recent_end(key, flow, gc_latest(flow, other));
 	bpf_map_delete_elem(map, &other_key);
 	bpf_map_delete_elem(map, key);
 	gc->expired += 2;

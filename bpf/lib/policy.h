@@ -10,6 +10,7 @@
 #include "drop.h"
 #include "event.h"
 #include "identity.h"
+#include "recent.h"
 
 enum policy_direction { POLICY_EGRESS = 0, POLICY_INGRESS = 1 };
 
@@ -100,13 +101,9 @@ struct policy_answer {
 	__u8 verdict; /* enum policy_verdict */
 };
 
-/* A connection as its first packet goes, after translation of the destination. */
+/* About a connection as its first packet goes. */
 struct policy_question {
-	struct address source;
-	struct address destination;
-	__be16 port; /* of the destination */
-	__u8 protocol;
-	__u8 pad;
+	struct connection connection;
 	struct policy_answer egress;  /* out: of the source */
 	struct policy_answer ingress; /* out: of the destination */
 };
@@ -172,7 +169,7 @@ static __always_inline bool policy_match(struct policy_work *work, struct policy
 static __always_inline void policy_search(struct policy_work *work, struct policy_answer *answer,
 					  __u32 kinds)
 {
-	__u8 protocol = work->question.protocol;
+	__u8 protocol = work->question.connection.protocol;
 
 	if (!answer->group)
 		kinds &= ~(4 | 8);
@@ -191,6 +188,7 @@ static __noinline bool policy_ask_side(struct policy_work *work, const struct en
 				       __u8 direction, __u32 generation)
 {
 	struct policy_question *question = &work->question;
+	const struct connection *connection = &question->connection;
 	bool is_egress = direction == POLICY_EGRESS;
 	struct policy_answer *answer = is_egress ? &question->egress : &question->ingress;
 	const struct address *peer;
@@ -200,13 +198,13 @@ static __noinline bool policy_ask_side(struct policy_work *work, const struct en
 	answer->policy_id = is_egress ? of->egress_policy : of->ingress_policy;
 	if (answer->policy_id == POLICY_NONE)
 		return false;
-	peer = is_egress ? &question->destination : &question->source;
+	peer = is_egress ? &connection->destination : &connection->source;
 	answer->identity = identity_find(peer, generation, &work->cidr, &group);
 	answer->group = group;
 	work->key.prefix_length = POLICY_KEY_BITS;
 	work->key.policy_id = answer->policy_id;
 	work->key.direction = direction;
-	work->key.port = work->question.port;
+	work->key.port = connection->port;
 	policy_search(work, answer,
 		      of->flags >> (is_egress ? POLICY_EGRESS_SHIFT : POLICY_INGRESS_SHIFT));
 	if (answer->verdict == POLICY_DENY && of->flags & ENDPOINT_POLICY_AUDIT)
@@ -220,20 +218,21 @@ static __noinline bool policy_ask_side(struct policy_work *work, const struct en
 static __always_inline int policy_ask(struct policy_work *work)
 {
 	struct policy_question *question = &work->question;
+	const struct connection *connection = &question->connection;
 	__u32 generation = policy_generation;
 	struct endpoint_policy *of;
 	int ret = 0;
 
 	question->egress.verdict = POLICY_NOT_ASKED;
 	question->ingress.verdict = POLICY_NOT_ASKED;
-	if (address_equal(&question->source, &question->destination))
+	if (address_equal(&connection->source, &connection->destination))
 		return 0;
-	of = policy_of(&question->source, generation);
+	of = policy_of(&connection->source, generation);
 	if (of && policy_ask_side(work, of, POLICY_EGRESS, generation))
 		ret = -DROP_POLICY_EGRESS;
-	if (address_is_own(&question->source))
+	if (address_is_own(&connection->source))
 		return ret;
-	of = policy_of(&question->destination, generation);
+	of = policy_of(&connection->destination, generation);
 	if (of && policy_ask_side(work, of, POLICY_INGRESS, generation))
 		ret = ret ?: -DROP_POLICY_INGRESS;
 	return ret;
@@ -275,16 +274,8 @@ GLOBAL int policy_check(struct packet *pkt, struct flow *flow)
 	if (!pkt || !flow || !work)
 		return -DROP_POLICY_EGRESS;
 	question = &work->question;
-	*question = (struct policy_question){ .protocol = pkt->tuple.protocol };
-	if (flow->flags & FLOW_REVERSE) {
-		question->source = flow->out.destination;
-		question->destination = pkt->tuple.source;
-		question->port = pkt->tuple.source_port;
-	} else {
-		question->source = pkt->tuple.source;
-		question->destination = flow->out.destination;
-		question->port = flow->out.destination_port;
-	}
+	*question = (struct policy_question){};
+	connection_of(&question->connection, &pkt->tuple, flow);
 	ret = policy_ask(work);
 	flow->egress_rule = question->egress.rule_id;
 	flow->ingress_rule = question->ingress.rule_id;
@@ -292,6 +283,7 @@ GLOBAL int policy_check(struct packet *pkt, struct flow *flow)
 		answer = ret == -DROP_POLICY_EGRESS ? &question->egress : &question->ingress;
 		pkt->rule_id = answer->rule_id;
 		pkt->identity = answer->identity;
+		recent_deny(&question->connection);
 		return ret;
 	}
 	policy_report(pkt, &question->egress, POLICY_EGRESS);

@@ -13,6 +13,7 @@ import type {
   FlowNext,
   FlowRecord,
   PacketCount,
+  RecentConnection,
 } from '../tables/actual.ts'
 import type { Codec } from './codec.ts'
 import { readDestinations } from './destinations.ts'
@@ -83,6 +84,22 @@ function flagNames(flags: number): string[] {
 
 function isNoAddress(address: Address): boolean {
   return address === '::' || address === '0.0.0.0'
+}
+
+/** Connections that are in no flow table, as far as they are remembered. */
+export function listRecent(inspected: Inspected): RecentConnection[] {
+  const [now] = process.hrtime()
+  const ageOf = (seconds: number): number => Math.max(0, now - seconds)
+  return withMap(inspected, 'recent', (map) =>
+    [...new KernelMap(map, layout.maps.recent).entries()].map(([connection, value]) => {
+      const { denied, lastDenied, lastSeen } = value
+      return {
+        ...{ ...connection, denied },
+        ...(lastDenied === 0 ? {} : { deniedAge: ageOf(lastDenied) }),
+        ...(lastSeen === 0 ? {} : { endedAge: ageOf(lastSeen) }),
+      }
+    }),
+  )
 }
 
 /** What map `endpoints` holds; interface names are not in it. */

@@ -4,7 +4,7 @@ import { type Mac } from '../net/mac.ts'
 import { type Codec, defineCodec, eachOf, type MapLayout, putMac, putZeroes, takeMac } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = 'a8b791a73d8cb12cfd46ba31c153ceea'
+export const OBJECT_HASH = '78de8d53149eaaae3662feab6f4a38a1'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -388,6 +388,30 @@ export const config: Codec<Config> = defineCodec(
     masquerade: view.getUint8(at + 102),
     socketServices: view.getUint8(at + 103),
     netnsCookie: view.getBigUint64(at + 104, true),
+  }),
+)
+
+/** `struct connection`, 36 bytes. */
+export interface Connection {
+  readonly source: Address
+  readonly destination: Address
+  readonly port: number
+  readonly protocol: number
+}
+export const connection: Codec<Connection> = defineCodec(
+  36,
+  (view, at, v) => {
+    putAddress(view, at, v.source)
+    putAddress(view, at + 16, v.destination)
+    view.setUint16(at + 32, v.port, false)
+    view.setUint8(at + 34, v.protocol)
+    view.setUint8(at + 35, 0)
+  },
+  (view, at) => ({
+    source: takeAddress(view, at),
+    destination: takeAddress(view, at + 16),
+    port: view.getUint16(at + 32, false),
+    protocol: view.getUint8(at + 34),
   }),
 )
 
@@ -889,29 +913,19 @@ export const policyKey: Codec<PolicyKey> = defineCodec(
 
 /** `struct policy_question`, 76 bytes. */
 export interface PolicyQuestion {
-  readonly source: Address
-  readonly destination: Address
-  readonly port: number
-  readonly protocol: number
+  readonly connection: Connection
   readonly egress: PolicyAnswer
   readonly ingress: PolicyAnswer
 }
 export const policyQuestion: Codec<PolicyQuestion> = defineCodec(
   76,
   (view, at, v) => {
-    putAddress(view, at, v.source)
-    putAddress(view, at + 16, v.destination)
-    view.setUint16(at + 32, v.port, false)
-    view.setUint8(at + 34, v.protocol)
-    view.setUint8(at + 35, 0)
+    connection.encode(view, at, v.connection)
     policyAnswer.encode(view, at + 36, v.egress)
     policyAnswer.encode(view, at + 56, v.ingress)
   },
   (view, at) => ({
-    source: takeAddress(view, at),
-    destination: takeAddress(view, at + 16),
-    port: view.getUint16(at + 32, false),
-    protocol: view.getUint8(at + 34),
+    connection: connection.decode(view, at),
     egress: policyAnswer.decode(view, at + 36),
     ingress: policyAnswer.decode(view, at + 56),
   }),
@@ -966,6 +980,26 @@ export const purge: Codec<Purge> = defineCodec(
   },
   (view, at) => ({
     deleted: view.getUint32(at, true),
+  }),
+)
+
+/** `struct recent`, 12 bytes. */
+export interface Recent {
+  readonly lastDenied: number
+  readonly denied: number
+  readonly lastSeen: number
+}
+export const recent: Codec<Recent> = defineCodec(
+  12,
+  (view, at, v) => {
+    view.setUint32(at, v.lastDenied, true)
+    view.setUint32(at + 4, v.denied, true)
+    view.setUint32(at + 8, v.lastSeen, true)
+  },
+  (view, at) => ({
+    lastDenied: view.getUint32(at, true),
+    denied: view.getUint32(at + 4, true),
+    lastSeen: view.getUint32(at + 8, true),
   }),
 )
 
@@ -1272,6 +1306,14 @@ export const maps = {
     key: u32,
     value: policyWork,
   } satisfies MapLayout<number, PolicyWork>,
+  recent: {
+    name: 'recent',
+    type: 'lru_hash',
+    maxEntries: 16384,
+    flags: 0,
+    key: connection,
+    value: recent,
+  } satisfies MapLayout<Connection, Recent>,
   services: {
     name: 'services',
     type: 'hash',

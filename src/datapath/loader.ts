@@ -25,6 +25,7 @@ const LOST: Readonly<Record<string, string>> = {
   flows: 'established connections: translated ones break, others are decided again',
   embryos: 'connections not answered yet',
   metrics: 'packet and drop counters',
+  recent: 'what weir policy what-if knows of the last minutes',
   endpoints: 'nothing that is not written again at once',
   destinations: 'nothing that is not written again at once',
   services: 'nothing that is not written again at once',

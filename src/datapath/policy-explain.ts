@@ -1,12 +1,12 @@
 // What policy says of a connection that nobody makes: the pinned program policy_explain, run on the
 // pinned maps. It needs the pins alone and so works while the agent is away.
 import { Program } from '../libbpf/program.ts'
-import type { Address } from '../net/address.ts'
 import type {
   ActualPolicyAnswer,
   ActualPolicyEntry,
   ActualPolicyExplanation,
 } from '../tables/actual.ts'
+import type { PolicyConnection } from '../tables/policy.ts'
 import { KernelMap } from './entry-map.ts'
 import { type Inspected, withMap } from './inspect.ts'
 import * as layout from './layout.gen.ts'
@@ -16,19 +16,10 @@ import { type RuleMap, readSets } from './policy-layout.ts'
 /** Its name, and that of its pin. */
 export const EXPLAIN_PROGRAM = 'policy_explain'
 
-export interface AskedConnection {
-  readonly source: Address
-  readonly destination: Address
-  /** IANA number. */
-  readonly protocol: number
-  /** Of the destination; 0 for protocols without. */
-  readonly port: number
-}
-
 /** Asks for each connection, both ends. Throws when no agent has ever loaded the program here. */
 export function explainPolicy(
   inspected: Inspected,
-  connections: readonly AskedConnection[],
+  connections: readonly PolicyConnection[],
 ): ActualPolicyExplanation[] {
   const { library, bpfRoot } = inspected
   const { programs } = pinsUnder(bpfRoot)
@@ -49,7 +40,7 @@ export function explainPolicy(
 export function askPolicy(
   program: Pick<Program, 'name' | 'testRun'>,
   rules: RuleMap,
-  connections: readonly AskedConnection[],
+  connections: readonly PolicyConnection[],
 ): ActualPolicyExplanation[] {
   const answered = connections.map((connection) => ask(program, connection))
   const entriesOf = entryReader(rules)
@@ -68,11 +59,10 @@ const NOTHING: layout.PolicyAnswer = {
 
 function ask(
   program: Pick<Program, 'name' | 'testRun'>,
-  connection: AskedConnection,
+  connection: PolicyConnection,
 ): ActualPolicyExplanation {
   const question = layout.policyQuestion.toBytes({
-    ...connection,
-    ...{ egress: NOTHING, ingress: NOTHING },
+    ...{ connection, egress: NOTHING, ingress: NOTHING },
   })
   const data = new Uint8Array(ETHERNET_HEADER + question.length)
   data.set(question, ETHERNET_HEADER)

@@ -5,6 +5,7 @@ import type { Mac } from '../net/mac.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { Protocol } from '../net/protocol.ts'
 import type { Backend, Routing } from './desired.ts'
+import type { PolicyConnection } from './policy.ts'
 
 /** One address of a local pod, from map `endpoints`; a dual-stack endpoint has two. */
 export interface ActualEndpoint {
@@ -99,6 +100,16 @@ export interface FlowRecord {
   readonly bytes: bigint
 }
 
+/** A connection that is in no flow table: policy refused it, or it has ended. */
+export interface RecentConnection extends PolicyConnection {
+  /** Packets that were refused. */
+  readonly denied: number
+  /** Seconds since the last of them; absent: there was none. */
+  readonly deniedAge?: number
+  /** Seconds since the last packet of one that had been answered; absent: there was none. */
+  readonly endedAge?: number
+}
+
 /** A pinned map, as `weir map list` shows it. */
 export interface ActualMap {
   readonly name: string
@@ -108,6 +119,8 @@ export interface ActualMap {
   readonly keySize: number
   readonly valueSize: number
   readonly maxEntries: number
+  /** Old entries make room for new ones: such a map is often full, and never too full. */
+  readonly evicts: boolean
   /** Absent where counting makes no sense (arrays, ring buffers). */
   readonly entries?: number
 }

@@ -107,6 +107,16 @@ export interface CidrIdentity {
   readonly identity: number
 }
 
+/** What policy is asked about: a connection after translation, from whichever port. */
+export interface PolicyConnection {
+  readonly source: Address
+  readonly destination: Address
+  /** IANA number. */
+  readonly protocol: number
+  /** Of the destination; 0 for protocols without. */
+  readonly port: number
+}
+
 export type PolicyDirection = 'ingress' | 'egress'
 export type PolicyVerdict = 'allow' | 'deny'
 

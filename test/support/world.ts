@@ -30,7 +30,7 @@ export interface WorldOptions {
 
 /** Cleared before each fixture; the maps of the topology stay. */
 const POLICY = ['identities', 'cidr_identities', 'pod_policies', 'policy']
-const PER_FIXTURE = ['flows', 'embryos', 'fragments', 'metrics', 'affinity', ...POLICY]
+const PER_FIXTURE = ['flows', 'embryos', 'recent', 'fragments', 'metrics', 'affinity', ...POLICY]
 
 export class World {
   readonly object: BpfObject
