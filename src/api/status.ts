@@ -51,14 +51,14 @@ export async function readStatus(sources: ApiSources): Promise<AgentStatus> {
     }
   }
   const facts = await sources.facts()
-  const maps = (await read(sources.actual.maps, [])).flatMap(({ name, entries, maxEntries }) =>
-    entries === undefined ? [] : [{ name, entries, maxEntries }],
+  const counted = (await read(sources.actual.maps, [])).flatMap(({ entries, ...map }) =>
+    entries === undefined ? [] : [{ ...map, entries }],
   )
   const packets = await read(sources.actual.packets, [])
   const flows = await read(sources.actual.flows, undefined)
   wrong.push(...facts.problems, ...sourceProblems(facts.source), ...rowErrors(sources))
-  for (const { name, entries, maxEntries } of maps) {
-    if (entries < maxEntries * FULL) continue
+  for (const { name, entries, maxEntries, evicts } of counted) {
+    if (evicts || entries < maxEntries * FULL) continue
     wrong.push(`Cannot promise room in map ${name}: ${entries} of ${maxEntries} entries used`)
   }
   const sum = (counts: typeof packets): bigint => counts.reduce((n, c) => n + c.packets, 0n)
@@ -68,7 +68,7 @@ export async function readStatus(sources: ApiSources): Promise<AgentStatus> {
     wrong,
     routingInUse: countRouting(sources),
     tables: countTables(sources),
-    maps,
+    maps: counted.map(({ name, entries, maxEntries }) => ({ name, entries, maxEntries })),
     flows,
     forwarded: sum(packets.filter(({ reason }) => reason === 'none')),
     dropped: sum(packets.filter(({ reason }) => reason !== 'none')),

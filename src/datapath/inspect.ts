@@ -197,9 +197,10 @@ export function listMaps(inspected: Inspected, { count = true } = {}): ActualMap
     .maps.names()
     .map((name) =>
       withMap(inspected, name, (map) => {
-        const { id, keySize, valueSize, maxEntries } = map
-        const shape = { name, id, type: map.type, keySize, valueSize, maxEntries }
-        const counted = count && /hash|trie/.test(map.type)
+        const { id, type, keySize, valueSize, maxEntries } = map
+        const evicts = type.startsWith('lru')
+        const shape = { name, id, type, keySize, valueSize, maxEntries, evicts }
+        const counted = count && /hash|trie/.test(type)
         return counted ? { ...shape, entries: countEntries(map) } : shape
       }),
     )

@@ -12,6 +12,8 @@ export interface CountedTable {
 export interface MapFill {
   readonly name: string
   readonly maxEntries: number
+  /** Old entries make room for new ones. */
+  readonly evicts?: boolean
   /** Absent where counting makes no sense (arrays, ring buffers). */
   readonly entries?: number
 }

@@ -76,11 +76,11 @@ function showTables({ rows }: Instruments, tables: Iterable<CountedTable> = []):
 
 function showMaps(to: Instruments, maps: readonly MapFill[] = []): void {
   for (const gauge of [to.mapEntries, to.mapRoom, to.mapFill]) gauge.reset()
-  for (const { name: map, entries, maxEntries } of maps) {
+  for (const { name: map, entries, maxEntries, evicts } of maps) {
     to.mapRoom.set({ map }, maxEntries)
     if (entries === undefined) continue
     to.mapEntries.set({ map }, entries)
-    to.mapFill.set({ map }, entries / maxEntries)
+    if (!evicts) to.mapFill.set({ map }, entries / maxEntries)
   }
 }
 

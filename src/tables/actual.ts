@@ -177,11 +177,7 @@ export interface ActualPolicyAnswer {
   readonly entry?: ActualPolicyEntry
 }
 
-export interface ActualPolicyExplanation {
-  readonly source: Address
-  readonly destination: Address
-  readonly protocol: number
-  readonly port: number
+export interface ActualPolicyExplanation extends PolicyConnection {
   readonly egress: ActualPolicyAnswer
   readonly ingress: ActualPolicyAnswer
   readonly allowed: boolean

@@ -28,11 +28,15 @@ test('readStatus() lists problems, source errors, rows in error and full maps', 
   const maps = [
     {
       ...{ name: 'flows', id: 1, type: 'hash', keySize: 40, valueSize: 128 },
-      ...{ maxEntries: 10, entries: 9 },
+      ...{ maxEntries: 10, evicts: false, entries: 9 },
+    },
+    {
+      ...{ name: 'recent', id: 3, type: 'lru_hash', keySize: 36, valueSize: 12 },
+      ...{ maxEntries: 10, evicts: true, entries: 10 },
     },
     {
       ...{ name: 'events', id: 2, type: 'ringbuf', keySize: 0, valueSize: 0 },
-      ...{ maxEntries: 4096 },
+      ...{ maxEntries: 4096, evicts: false },
     },
   ]
   const facts = {
@@ -50,7 +54,10 @@ test('readStatus() lists problems, source errors, rows in error and full maps', 
     'endpoints c0ffee/eth0: Cannot move eth0: ENOENT',
     'Cannot promise room in map flows: 9 of 10 entries used',
   ])
-  assert.deepEqual(status.maps, [{ name: 'flows', entries: 9, maxEntries: 10 }])
+  assert.deepEqual(status.maps, [
+    { name: 'flows', entries: 9, maxEntries: 10 },
+    { name: 'recent', entries: 10, maxEntries: 10 },
+  ])
   const counted = status.tables.find(({ name }) => name === 'endpoints')
   assert.deepEqual([counted?.rows, counted?.pending, counted?.error], [1, 0, 1])
 })

@@ -80,16 +80,19 @@ test('kernel totals are shown as they stand, drops apart from what was forwarded
   assert.equal(await value(metrics, 'weir_flows_expired'), 9)
 })
 
-test('map fill is a ratio, and absent for maps that cannot be counted', async () => {
+test('map fill is a ratio, and absent for maps that cannot be counted or overfilled', async () => {
   const maps = () => [
     { name: 'flows', maxEntries: 8, entries: 2 },
     { name: 'events', maxEntries: 4096 },
+    { name: 'recent', maxEntries: 8, entries: 8, evicts: true },
   ]
   const metrics = new Metrics('1', readings({ maps }))
   assert.equal(await value(metrics, 'weir_map_fill_ratio{map="flows"}'), 0.25)
   assert.equal(await value(metrics, 'weir_map_entries{map="flows"}'), 2)
   assert.equal(await value(metrics, 'weir_map_fill_ratio{map="events"}'), undefined)
   assert.equal(await value(metrics, 'weir_map_max_entries{map="events"}'), 4096)
+  assert.equal(await value(metrics, 'weir_map_entries{map="recent"}'), 8)
+  assert.equal(await value(metrics, 'weir_map_fill_ratio{map="recent"}'), undefined)
 })
 
 test('the source shows its age and errors', async () => {
