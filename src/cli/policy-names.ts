@@ -1,8 +1,9 @@
 // Names and addresses: pods by namespace/name, from the agent; addresses are themselves.
 
-import { type Address, addressFamily, parseAddress } from '../net/address.ts'
+import { type Address, addressFamily, formatAddressPort, parseAddress } from '../net/address.ts'
 import type { Entry } from '../state/table.ts'
 import type { Endpoint, Pod } from '../tables/intent.ts'
+import type { Tables } from '../tables/tables.ts'
 import { readAgent } from './agent.ts'
 
 export interface Party {
@@ -32,4 +33,32 @@ export function pairsOf(from: Party, to: Party): { source: Address; destination:
   )
   if (pairs.length > 0) return pairs
   throw new Error(`Cannot connect ${from.name} to ${to.name}: they share no address family`)
+}
+
+/** Whose an address is: pods by namespace/name, nodes by name. */
+export function namesOf({
+  nodes,
+  pods,
+  endpoints,
+}: Pick<Tables, 'nodes' | 'pods' | 'endpoints'>): ReadonlyMap<Address, string> {
+  const names = new Map<Address, string>()
+  const note = (name: string, addresses: readonly Address[]): void => {
+    for (const address of addresses) names.set(address, name)
+  }
+  for (const { namespace, name, hostNetwork, addresses } of pods.rows()) {
+    if (!hostNetwork) note(`${namespace}/${name}`, addresses)
+  }
+  // What CNI gave to a pod of this node counts before what the API says.
+  for (const { podNamespace, podName, addresses } of endpoints.rows()) {
+    note(`${podNamespace}/${podName}`, addresses)
+  }
+  for (const { name, addresses } of nodes.rows()) note(name, addresses)
+  return names
+}
+
+/** "shop/front (10.0.1.5:80)", or the address alone of who has no name. */
+export function formatEnd(names: ReadonlyMap<Address, string>, address: Address, port = 0): string {
+  const name = names.get(address)
+  const text = port === 0 ? address : formatAddressPort(address, port)
+  return name === undefined ? text : `${name} (${text})`
 }

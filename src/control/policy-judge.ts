@@ -7,17 +7,11 @@ import {
   IDENTITY,
   POLICY_CLOSED,
   POLICY_OPEN,
+  type PolicyConnection,
   type PolicyDirection,
   type PolicyEntry,
 } from '../tables/policy.ts'
 import type { Tables } from '../tables/tables.ts'
-
-export interface JudgedConnection {
-  readonly source: Address
-  readonly destination: Address
-  readonly protocol: number
-  readonly port: number
-}
 
 export interface Judgement {
   readonly allowed: boolean
@@ -35,11 +29,15 @@ type PolicyRows = Pick<
   | 'policyRules'
 >
 
-/** Asks for connections as seen on one node. */
+type SetIndex = ReadonlyMap<number, readonly PolicyEntry[]>
+
+/** Asks for connections as seen on one node, of rows that do not change meanwhile. */
 export class PolicyJudge {
   readonly #tables: PolicyRows
   readonly #own: ReadonlySet<Address>
   readonly #prefixes: readonly { readonly prefix: Prefix; readonly identity: number }[]
+  readonly #levels = new Map<Address, readonly number[]>()
+  readonly #sets = new Map<number, SetIndex>()
 
   /** `own`: addresses of this node, its gateways included. */
   constructor(tables: PolicyRows, own: Iterable<Address>) {
@@ -50,7 +48,7 @@ export class PolicyJudge {
     )
   }
 
-  judge(connection: JudgedConnection): Judgement {
+  judge(connection: PolicyConnection): Judgement {
     const { source, destination } = connection
     if (source === destination) return { allowed: true }
     const egress = this.#side('egress', connection)
@@ -59,30 +57,33 @@ export class PolicyJudge {
     return ingress ?? egress ?? { allowed: true }
   }
 
-  #side(direction: PolicyDirection, connection: JudgedConnection): Judgement | undefined {
+  #side(direction: PolicyDirection, connection: PolicyConnection): Judgement | undefined {
     const { source, destination } = connection
     const [own, peer] = direction === 'egress' ? [source, destination] : [destination, source]
     const row = this.#tables.endpointPolicies.get(own)
     if (!row || row[direction] === POLICY_OPEN) return undefined
-    const found = this.#search(row, direction, { ...connection, peer })
-    const allowed = found?.verdict === 'allow' || row.audit
-    const rule = found?.ruleId
-      ? this.#tables.policyRules.get(String(found.ruleId))?.text
-      : `isolation of ${own}: no rule allows it`
-    return { allowed, ...(rule === undefined ? {} : { rule }) }
+    const found = this.#search(row[direction], peer, connection)
+    return { allowed: found?.verdict === 'allow' || row.audit, rule: this.#why(row, found) }
   }
 
+  #why({ address, closed }: EndpointPolicy, entry: PolicyEntry | undefined): string {
+    if (closed) return `${closed.condition}: ${closed.text}`
+    const rule = entry && this.#tables.policyRules.get(String(entry.ruleId))
+    return rule?.text ?? `isolation of ${address}: no rule allows it`
+  }
+
+  /** The longest port prefix of the first level that has any. */
   #search(
-    row: EndpointPolicy,
-    direction: PolicyDirection,
-    { peer, protocol, port }: JudgedConnection & { readonly peer: Address },
+    setId: number,
+    peer: Address,
+    { protocol, port }: PolicyConnection,
   ): PolicyEntry | undefined {
-    if (row[direction] === POLICY_CLOSED) return undefined
-    const entries = this.#tables.policySets.get(String(row[direction]))?.entries ?? []
-    for (const identity of this.#levels(peer)) {
+    if (setId === POLICY_CLOSED) return undefined
+    const set = this.#setOf(setId)
+    for (const identity of this.#levelsOf(peer)) {
       for (const asked of [protocol, 0]) {
-        const [longest] = entries
-          .filter((entry) => entry.identity === identity && entry.protocol === asked)
+        const [longest] = (set.get(identity) ?? [])
+          .filter((entry) => entry.protocol === asked)
           .filter((entry) => (entry.port ^ port) >> (16 - entry.portBits) === 0)
           .sort((a, b) => b.portBits - a.portBits)
         if (longest) return longest
@@ -91,8 +92,25 @@ export class PolicyJudge {
     return undefined
   }
 
+  #setOf(id: number): SetIndex {
+    const known = this.#sets.get(id)
+    if (known) return known
+    const entries = this.#tables.policySets.get(String(id))?.entries ?? []
+    const index = Map.groupBy(entries, ({ identity }) => identity)
+    this.#sets.set(id, index)
+    return index
+  }
+
+  #levelsOf(peer: Address): readonly number[] {
+    const known = this.#levels.get(peer)
+    if (known) return known
+    const levels = this.#findLevels(peer)
+    this.#levels.set(peer, levels)
+    return levels
+  }
+
   /** The peer's own identity, its group when it is a pod, everybody. */
-  #levels(peer: Address): number[] {
+  #findLevels(peer: Address): number[] {
     const known = this.#tables.addressIdentities.get(peer)?.identity ?? 0
     if (known >= IDENTITY.firstPod) {
       const group = addressFamily(peer) === 4 ? IDENTITY.pods4 : IDENTITY.pods6

@@ -23,12 +23,7 @@ before(async () => {
   node = new TestNode(scene, 1)
   node.know(node)
   node.write('default.json', namespace({}))
-  for (const [name, role] of Object.entries(ROLES)) {
-    node.write(`pod-${name}.json`, {
-      ...{ apiVersion: 'v1', kind: 'Pod', spec: { nodeName: node.name } },
-      metadata: { namespace: 'default', name, labels: { role } },
-    })
-  }
+  for (const [name, role] of Object.entries(ROLES)) node.knowPod(name, role)
   await node.start()
   web = await node.addPod('web')
   friend = await node.addPod('friend')

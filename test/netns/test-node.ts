@@ -87,6 +87,14 @@ export class TestNode {
     }
   }
 
+  /** Writes the manifest of a pod that is to be here, with its role as a label. */
+  knowPod(name: string, role = name): void {
+    this.write(`pod-${name}.json`, {
+      ...{ apiVersion: 'v1', kind: 'Pod', spec: { nodeName: this.name } },
+      metadata: { namespace: 'default', name, labels: { role } },
+    })
+  }
+
   write(file: string, manifest: unknown): void {
     writeFileSync(join(this.manifests, file), JSON.stringify(manifest))
   }
@@ -179,7 +187,7 @@ export class TestNode {
   watch(): () => DatapathEvent[] {
     let text = ''
     // A connection of its own: one that was kept may have been ended while a test waited.
-    const socketPath = this.#socketPath
+    const socketPath = this.socketPath
     const call = request({ socketPath, path: '/v1/monitor', agent: false }, (response) => {
       response.setEncoding('utf8').on('data', (piece: string) => {
         text += piece
@@ -192,7 +200,7 @@ export class TestNode {
     return () => text.split('\n').filter(Boolean).map(parse)
   }
 
-  get #socketPath(): string {
+  get socketPath(): string {
     return join(this.#directory, 'run/weir.sock')
   }
 
@@ -257,7 +265,7 @@ export class TestNode {
   }
 
   #http(method: string, path: string, headers: Record<string, string>, body: string) {
-    const socketPath = this.#socketPath
+    const socketPath = this.socketPath
     const kept = Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== ''))
     return new Promise<string>((resolve, reject) => {
       const call = request({ socketPath, method, path, headers: kept }, (response) => {
