@@ -6,11 +6,17 @@ import { builtProgram } from '../lab/paths.ts'
 import { waitUntil } from '../lab/processes.ts'
 import { cgroupsOf, type Daemon, inNode, runInside, startDaemon, waitForDaemon } from './daemons.ts'
 import { connectNode } from './fabric.ts'
-import { containerdConfig, kubeletConfig } from './node-config.ts'
+import { containerdConfig, kubeletConfig, STATIC_PODS } from './node-config.ts'
 import { NODE_DISKS, NODE_PATHS, nodeScript } from './node-root.ts'
 import type { ClusterPaths } from './paths.ts'
 import type { NodeRecord } from './record.ts'
 import type { NodePlan } from './spec.ts'
+
+/**
+ * An API server that falls silent is given up after 10 s and not after 45: a static pod begins only
+ * when its mirror is written, or cannot be.
+ */
+const KUBELET_ENV = ['HTTP2_READ_IDLE_TIMEOUT_SECONDS=5', 'HTTP2_PING_TIMEOUT_SECONDS=5']
 
 export interface NodeParts {
   readonly paths: ClusterPaths
@@ -30,7 +36,7 @@ export async function startNode(parts: NodeParts, plan: NodePlan): Promise<NodeR
   await connectNode(parts.fabric, pid, plan)
   await startContainerd(parts, plan, pid)
   await importImages(parts.paths.images, pid)
-  startInNode(parts, plan, pid, 'kubelet', kubeletCommand(plan))
+  startInNode(parts, plan, pid, 'kubelet', ['env', ...KUBELET_ENV, ...kubeletCommand(plan)])
   return { ...plan, pid }
 }
 
@@ -38,6 +44,8 @@ function writeConfig(pki: string, directory: string, plan: NodePlan): void {
   const at = (name: string): string => join(directory, 'config', name)
   writeFileSync(at('containerd.toml'), containerdConfig())
   writeFileSync(at('kubelet.yaml'), kubeletConfig())
+  // A directory that comes later is looked into every 20 s only.
+  mkdirSync(at(STATIC_PODS), { recursive: true })
   copyFileSync(join(pki, 'ca.crt'), at('ca.crt'))
   copyFileSync(join(pki, `${plan.name}.kubeconfig`), at('kubelet.conf'))
 }

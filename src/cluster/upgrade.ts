@@ -48,8 +48,6 @@ export async function underTraffic(
   record: ClusterRecord,
   say: (line: string) => void,
   work: () => Promise<void>,
-  /** Streams that may break, for a reason that the caller tells. */
-  mayBreak?: RegExp,
 ): Promise<number> {
   const streams = await startStreams(record, say)
   let text = ''
@@ -61,7 +59,7 @@ export async function underTraffic(
     await sleep(SETTLE_MS)
   } finally {
     const reports = await Promise.all(streams.map(({ stop }) => stop()))
-    ;({ text, ok } = describeStreams(reports, mayBreak))
+    ;({ text, ok } = describeStreams(reports))
     say(`\n${text}`)
     await removeStreams(record)
   }
