@@ -1,7 +1,7 @@
 // Which endpoints of a Service's port a new connection may get: kube-proxy's CategorizeEndpoints
 // (pkg/proxy/topology.go), per port and per family.
 import { addressFamily, type Family } from '../net/address.ts'
-import type { Backend } from '../tables/desired.ts'
+import type { Backend, OtherBackend } from '../tables/desired.ts'
 import type { EndpointSlice, ServicePort, SliceEndpoint } from '../tables/intent.ts'
 import type { Site } from './site.ts'
 
@@ -13,13 +13,17 @@ export interface EndpointSets {
   readonly local: readonly Backend[]
   /** Some endpoint takes connections, on whatever node. */
   readonly any: boolean
+  /** Of UDP: every endpoint, in whatever state. */
+  readonly all: readonly OtherBackend[]
 }
 
-/** An endpoint that takes connections. */
+/** Of an endpoint in two slices the higher counts: in the other one it is not up to date. */
+const STATES = { idle: 0, leaving: 1, ready: 2 } as const
+
 interface Candidate {
   readonly backend: Backend
-  /** Else it serves on while it terminates. */
-  readonly ready: boolean
+  /** leaving: it serves on while it terminates; idle: it takes no connection. */
+  readonly state: keyof typeof STATES
   readonly local: boolean
   readonly endpoint: SliceEndpoint
 }
@@ -31,51 +35,63 @@ export function endpointSets(
   family: Family,
   site: Site,
 ): EndpointSets {
-  const candidates = readCandidates(port, slices, family, site)
+  const all = readEndpoints(port, slices, family, site)
+  const candidates = all.filter(({ state }) => state !== 'idle')
   const cluster = backendsOf(clusterEndpoints(candidates, site))
   const ours = candidates.filter(({ local }) => local)
   const local = backendsOf(readyOrLeaving(ours))
-  return { cluster, local: sameSet(local, cluster) ? cluster : local, any: candidates.length > 0 }
+  return {
+    cluster,
+    local: sameSet(local, cluster) ? cluster : local,
+    any: candidates.length > 0,
+    all: port.protocol === 'UDP' ? all.map(toOther).sort(byAddressAndPort) : [],
+  }
 }
 
-/**
- * An endpoint may be in two slices while it moves: it is ready when either says so, and else the
- * first slice by name counts.
- */
-function readCandidates(
+/** An endpoint may be in two slices while it moves: then the first by name counts, of equals. */
+function readEndpoints(
   { name, protocol }: ServicePort,
   slices: readonly EndpointSlice[],
   family: Family,
   { nodeName }: Site,
 ): readonly Candidate[] {
-  const candidates = new Map<string, Candidate>()
+  const found = new Map<string, Candidate>()
   for (const slice of slices) {
     for (const { port, ...named } of slice.ports) {
       if (named.name !== name || named.protocol !== protocol) continue
       for (const endpoint of slice.endpoints) {
-        const { address, ready } = endpoint
+        const { address } = endpoint
         if (addressFamily(address) !== family) continue
-        if (!ready && !(endpoint.serving && endpoint.terminating)) continue
+        const state = stateOf(endpoint)
         const key = `${address} ${port}`
-        const before = candidates.get(key)
-        if (before && (before.ready || !ready)) continue
+        const before = found.get(key)
+        if (before && STATES[before.state] >= STATES[state]) continue
         const local = endpoint.nodeName === nodeName
-        candidates.set(key, { backend: { address, port }, ready, local, endpoint })
+        found.set(key, { backend: { address, port }, state, local, endpoint })
       }
     }
   }
-  return [...candidates.values()]
+  return [...found.values()]
+}
+
+function stateOf({ ready, serving, terminating }: SliceEndpoint): Candidate['state'] {
+  if (ready) return 'ready'
+  return serving && terminating ? 'leaving' : 'idle'
+}
+
+function toOther({ backend, endpoint: { ready, serving } }: Candidate): OtherBackend {
+  return { ...backend, serves: ready || serving }
 }
 
 function clusterEndpoints(candidates: readonly Candidate[], site: Site): readonly Candidate[] {
-  const ready = candidates.filter((candidate) => candidate.ready)
+  const ready = candidates.filter(({ state }) => state === 'ready')
   if (ready.length === 0) return candidates
   const meant = meantFor(ready, site)
   return meant ? ready.filter(({ endpoint }) => meant(endpoint)) : ready
 }
 
 function readyOrLeaving(candidates: readonly Candidate[]): readonly Candidate[] {
-  const ready = candidates.filter((candidate) => candidate.ready)
+  const ready = candidates.filter(({ state }) => state === 'ready')
   return ready.length > 0 ? ready : candidates
 }
 

@@ -3,7 +3,7 @@
 // connections are refused and not routed away.
 import { type Address, addressFamily, type Family } from '../net/address.ts'
 import { prefixFamily } from '../net/prefix.ts'
-import type { Frontend, FrontendKind, WhenEmpty } from '../tables/desired.ts'
+import type { Backend, Frontend, FrontendKind, WhenEmpty } from '../tables/desired.ts'
 import type { EndpointSlice, Service, ServicePort, TrafficPolicy } from '../tables/intent.ts'
 import { type EndpointSets, endpointSets } from './endpoint-sets.ts'
 import type { ServiceSettings } from './settings.ts'
@@ -84,7 +84,16 @@ function frontendAt(
     balancing: service.balancing ?? settings.balancing,
     forwarding: service.forwarding ?? settings.forwarding,
     ...(kind === 'LoadBalancer' ? sourceRangesFor(service, addressFamily(address)) : {}),
+    ...othersBeside(sets, [...inside.backends, ...outside.backends]),
   }
+}
+
+function othersBeside({ all }: EndpointSets, chosen: readonly Backend[]): Pick<Frontend, 'others'> {
+  if (all.length === 0) return {}
+  const name = ({ address, port }: Backend): string => `${address} ${port}`
+  const names = new Set(chosen.map(name))
+  const others = all.filter((each) => !names.has(name(each)))
+  return others.length > 0 ? { others } : {}
 }
 
 /** Silence where another node has endpoints: a load balancer tries again there. */

@@ -143,15 +143,14 @@ export class Datapath {
       services: new KernelMap(object.map('services'), layout.maps.services),
       backends: new KernelMap(object.map('backends'), layout.maps.backends),
       sourceRanges: new KernelMap(object.map('source_ranges'), layout.maps.sourceRanges),
-      sockFrontends: new KernelMap(object.map('sock_frontends'), layout.maps.sockFrontends),
     }
+    const sockFrontends = new KernelMap(object.map('sock_frontends'), layout.maps.sockFrontends)
     const endedMap = new KernelMap(object.map('ended'), layout.maps.ended)
     this.#services = new Services(serviceMaps, {
       maglevSize,
-      endFlows: (ended) => {
-        purgeFlows(purgeProgram, endedMap, ended)
-        endSockets(library, findDeadSockets(serviceMaps, ended), podNamespaces())
-      },
+      endFlows: (ended) => purgeFlows(purgeProgram, endedMap, ended),
+      endSockets: (present) =>
+        endSockets(library, findDeadSockets(sockFrontends, present), podNamespaces()),
     })
     this.endpoints = new Endpoints({
       ...{ library, netlink, gateways, bumpEpoch: bump },

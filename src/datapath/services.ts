@@ -13,6 +13,17 @@ import { collectSet, protocolOf, readSets, type ServiceMap } from './service-rea
 import { type BackendMap, type BackendSet, BackendSets } from './service-sets.ts'
 import { familyProblem, portName, sameValue, toKey, toValue } from './service-values.ts'
 import { type SourceRangeMap, SourceRanges } from './source-ranges.ts'
+import {
+  backendName,
+  type Known,
+  knownOf,
+  type Present,
+  presentOf,
+  sameKnown,
+  serving,
+  toEnded,
+  whatEnds,
+} from './udp-endings.ts'
 
 /** A frontend as the kernel holds it. */
 interface Held {
@@ -23,8 +34,8 @@ interface Held {
   readonly ranges: readonly Prefix[]
   /** Name of the service port that the number belongs to; '' while nobody has asked since start. */
   readonly port: string
-  /** UDP backends that went while there was no other: their flows end when there is one. */
-  readonly owed: readonly Backend[]
+  /** Of UDP: see udp-endings.ts. */
+  readonly known: Known
 }
 
 export interface ServiceMaps {
@@ -38,11 +49,13 @@ export interface ServicesOptions {
   readonly graceMs?: number
   /** Slots of a Maglev set, a prime. */
   readonly maglevSize?: number
-  /** Ends UDP flows, which never end by themselves: to backends gone, and past new frontends. */
+  /** Ends UDP flows: to backends that serve no more, and past new frontends. */
   readonly endFlows?: (ended: readonly Ended[]) => void
+  /** Ends UDP sockets of these frontends that are at other endpoints. */
+  readonly endSockets?: (present: Present) => void
 }
 
-interface Plan extends Omit<Held, 'owed'> {
+interface Plan extends Omit<Held, 'known'> {
   readonly row: Frontend
   readonly before: Held | undefined
 }
@@ -82,7 +95,8 @@ export class Services implements Operations<Frontend> {
       }
       const [internal, external] = [restoreSet(value.internal), restoreSet(value.external)]
       for (const set of [internal, external]) this.#sets.restore(set)
-      const held = { key, value, internal, external, ranges: [], port: '', owed: [] }
+      const known = protocol === 'UDP' ? serving([...internal.backends, ...external.backends]) : []
+      const held = { key, value, internal, external, ranges: [], port: '', known }
       this.#held.set(frontendKey({ ...key, protocol }), held)
     }
   }
@@ -156,6 +170,9 @@ export class Services implements Operations<Frontend> {
       return !now || !sameValue(now, value)
     })
     this.#services.updateMany(changed.map(([, { key, value }]) => [key, value] as const))
+    // Endpoints that went while nobody was here to see it.
+    const endpoints = presentOf(rows)
+    if (endpoints.size > 0) this.#options.endSockets?.(endpoints)
   }
 
   /** Forgets pending deletions of old sets: the next start prunes them. */
@@ -181,6 +198,7 @@ export class Services implements Operations<Frontend> {
     const plan = { key: toKey(row), value, internal, external, ranges, port, row, before }
     if (!before || !sameValue(before.value, value)) return plan
     if (String(before.ranges) !== String(ranges) || !['', port].includes(before.port)) return plan
+    if (!sameKnown(before.known, knownOf(row))) return plan
     const isRestored = before.port === ''
     this.#release({ internal, external, port: isRestored ? '' : port })
     if (isRestored) this.#held.set(frontendKey(row), { ...before, port })
@@ -193,6 +211,7 @@ export class Services implements Operations<Frontend> {
 
   #writeFrontends(plans: readonly Plan[], failures: Map<string, Error>): void {
     const ended = new Map<string, Ended>()
+    const bereft: Frontend[] = []
     const failed = this.#services.updateMany(plans.map(({ key, value }) => [key, value] as const))
     plans.forEach((plan, at) => {
       const error = failed.get(at)
@@ -201,13 +220,16 @@ export class Services implements Operations<Frontend> {
         return
       }
       const { row, before, ...held } = plan
-      const { gone, owed } = whatEnds(row, before)
-      for (const each of gone) ended.set(`${each.serviceId} ${each.address} ${each.port}`, each)
-      this.#held.set(frontendKey(row), { ...held, owed })
+      const serviceId = before?.value.id ?? 0
+      const { flows, sockets, known } = whatEnds(row, before && { known: before.known, serviceId })
+      for (const each of flows) ended.set(`${each.serviceId} ${backendName(each)}`, each)
+      if (sockets) bereft.push(row)
+      this.#held.set(frontendKey(row), { ...held, known })
       if (before) this.#release(before)
     })
     this.#shrinkRanges(new Set(plans.map(({ value }) => value.id)))
     if (ended.size > 0) this.#options.endFlows?.([...ended.values()])
+    if (bereft.length > 0) this.#options.endSockets?.(presentOf(bereft))
   }
 
   /**
@@ -238,26 +260,4 @@ export class Services implements Operations<Frontend> {
     failures.set(name, new Error(text, { cause: error }))
     this.#release(plan)
   }
-}
-
-/** UDP flows that this change leaves at backends that are gone, or that went past the frontend. */
-function whatEnds(
-  row: Frontend,
-  before: Held | undefined,
-): { gone: readonly Ended[]; owed: readonly Backend[] } {
-  if (row.protocol !== 'UDP') return { gone: [], owed: [] }
-  if (!before) return { gone: [toEnded(row, 0)], owed: [] }
-  const now = new Set([...row.backends, ...row.externalBackends].map(toText))
-  const all = [...before.internal.backends, ...before.external.backends, ...before.owed]
-  const gone = all.filter((backend) => !now.has(toText(backend)))
-  if (now.size === 0) return { gone: [], owed: gone }
-  return { gone: gone.map((backend) => toEnded(backend, before.value.id)), owed: [] }
-}
-
-function toText({ address, port }: Backend): string {
-  return `${address} ${port}`
-}
-
-function toEnded({ address, port }: Backend, serviceId: number): Ended {
-  return { address, port, serviceId }
 }

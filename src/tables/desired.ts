@@ -9,6 +9,12 @@ export interface Backend {
   readonly port: number
 }
 
+/** An endpoint that gets nothing new now. */
+export interface OtherBackend extends Backend {
+  /** It goes on with what it has. */
+  readonly serves: boolean
+}
+
 export type FrontendKind = 'ClusterIP' | 'LoadBalancer' | 'ExternalIP' | 'NodePort' | 'HostPort'
 
 /**
@@ -36,6 +42,8 @@ export interface Frontend {
   readonly backends: readonly Backend[]
   /** For everybody else; the same array object where they do not differ. */
   readonly externalBackends: readonly Backend[]
+  /** Of UDP, which has no end that could be seen: the other endpoints; absent: none. */
+  readonly others?: readonly OtherBackend[]
   readonly whenEmpty: WhenEmpty
   readonly externalWhenEmpty: WhenEmpty
   /** Seconds that a client keeps its backend; 0: no affinity. */

@@ -22,26 +22,15 @@ class SocketMap extends MemoryMap<layout.SocketKey, layout.SocketFrontend> {
   }
 }
 
-test('findDeadSockets() names those of the service port whose backend went, and no others', () => {
-  const services = new MemoryMap<layout.ServiceKey, layout.Service>('services')
-  const set = { id: 1, count: 1 }
-  const value = { internal: set, external: set, affinitySeconds: 0, flags: 0 }
-  services.updateMany([
-    [
-      { address: dns, port: 53, protocol: 17 },
-      { id: 1, ...value },
-    ],
-    [
-      { address: web, port: 53, protocol: 17 },
-      { id: 2, ...value },
-    ],
-  ])
-  const sockFrontends = new SocketMap('sock_frontends')
-  sockFrontends.add(11n, 5353, { address: dns, port: 53 })
-  sockFrontends.add(12n, 5353, { address: web, port: 53 })
-  sockFrontends.add(13n, 5354, { address: dns, port: 53 })
-  const maps = { services, sockFrontends }
-  const gone = { serviceId: 1, address: backend, port: 5353 }
-  assert.deepEqual([...findDeadSockets(maps, [gone])], [11n])
-  assert.deepEqual([...findDeadSockets(maps, [{ ...gone, serviceId: 0 }])], [])
+test('findDeadSockets() names those at endpoints that are not there, and no others', () => {
+  const sockets = new SocketMap('sock_frontends')
+  sockets.add(11n, 5353, { address: dns, port: 53 })
+  sockets.add(12n, 5353, { address: web, port: 53 })
+  sockets.add(13n, 5354, { address: dns, port: 53 })
+  const find = (...names: string[]) => [
+    ...findDeadSockets(sockets, new Map([['10.96.0.10:53/UDP', new Set(names)]])),
+  ]
+  assert.deepEqual(find('10.0.1.5:5354'), [11n])
+  assert.deepEqual(find('10.0.1.5:5353', '10.0.1.5:5354'), [])
+  assert.deepEqual(find('10.0.1.6:5353'), [11n, 13n])
 })

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Ended } from '../../../src/datapath/flow-gc.ts'
 import * as layout from '../../../src/datapath/layout.gen.ts'
 import { readFrontends } from '../../../src/datapath/service-read.ts'
 import { Services } from '../../../src/datapath/services.ts'
@@ -34,12 +33,8 @@ function build(backendRoom?: number) {
   const backends = new MemoryMap<layout.BackendKey, layout.Backend>('backends', backendRoom)
   const sourceRanges = new MemoryMap<layout.SourceRangeKey, number>('source_ranges')
   const maps = { services, backends, sourceRanges }
-  const purged: string[] = []
-  const endFlows = (ended: readonly Ended[]) => {
-    for (const { serviceId, address, port } of ended) purged.push(`${serviceId} ${address} ${port}`)
-  }
-  const operations = new Services(maps, { graceMs: 5, maglevSize: 13, endFlows })
-  return { ...maps, maps, operations, purged }
+  const operations = new Services(maps, { graceMs: 5, maglevSize: 13 })
+  return { ...maps, maps, operations }
 }
 
 test('Services.update() writes the backends before the frontend that names them', async () => {
@@ -162,30 +157,6 @@ test('Services.update() fails only the one without room, and leaves no half set'
     frontend({ port: 443, portName: 'https', backends: [backend('10.0.1.5')] }),
   ])
   assert.equal(retried.size, 0)
-})
-
-test('Services ends the flows of UDP backends that are gone, and leaves those of TCP', async () => {
-  const { operations, purged, services } = build()
-  const udp = frontend({ protocol: 'UDP', port: 53, portName: 'dns' })
-  await operations.update([frontend(), udp])
-  assert.deepEqual(purged, ['0 10.96.0.10 53'], 'flows that went past a new frontend')
-  purged.length = 0
-  const id = [...services.entries()].find(([key]) => key.port === 53)?.[1].id
-  await operations.update([frontend({ backends: [] }), withBackends(udp, [backend('10.0.2.7')])])
-  assert.deepEqual(purged, [`${id} 10.0.1.5 8080`])
-  await operations.delete([udp])
-  assert.deepEqual(purged.slice(1), ['0 10.96.0.10 53'])
-})
-
-test('Services leaves UDP flows to the last backend until there is another', async () => {
-  const { operations, purged } = build()
-  const udp = frontend({ protocol: 'UDP', backends: [backend('10.0.1.5')] })
-  await operations.update([udp])
-  purged.length = 0
-  await operations.update([withBackends(udp, [])])
-  assert.deepEqual(purged, [])
-  await operations.update([withBackends(udp, [backend('10.0.2.7')])])
-  assert.deepEqual(purged, ['1 10.0.1.5 8080'])
 })
 
 test('frontends of one service port share its number and sets, others do not', async () => {
