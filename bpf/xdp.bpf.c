@@ -46,10 +46,19 @@ static __always_inline int xdp_arrive_overlay(struct xdp_md *xdp, struct packet 
 }
 
 /* For another machine, or for all of them. */
-static __always_inline bool xdp_is_stray(const struct ethhdr *eth)
+static __always_inline bool xdp_is_stray(const struct ethhdr *eth, __u32 ifindex)
 {
+	const volatile struct mac *own = &config.uplink_mac;
+	struct uplink *uplink;
+
+	if (ifindex != config.uplink_ifindex) {
+		uplink = bpf_map_lookup_elem(&uplinks, &ifindex);
+		if (!uplink)
+			return true;
+		own = &uplink->mac;
+	}
 	for (int i = 0; i < ETH_ALEN; i++) {
-		if (eth->h_dest[i] != config.uplink_mac.bytes[i])
+		if (eth->h_dest[i] != own->bytes[i])
 			return true;
 	}
 	return false;
@@ -60,7 +69,8 @@ static __always_inline int xdp_arrive(struct xdp_md *xdp, struct packet *pkt)
 	void *data = (void *)(long)xdp->data, *end = (void *)(long)xdp->data_end;
 	struct ethhdr *eth = data;
 
-	if ((void *)(eth + 1) > end || !is_ip(eth->h_proto) || xdp_is_stray(eth))
+	if ((void *)(eth + 1) > end || !is_ip(eth->h_proto) ||
+	    xdp_is_stray(eth, xdp->ingress_ifindex))
 		return PASS;
 	if (!packet_read(pkt, eth + 1, end, ETH_HLEN, eth->h_proto))
 		return PASS;

@@ -272,10 +272,11 @@ function conflictName({ table, key, loser }: Omit<Conflict, 'owner'>): string {
 }
 
 /** "native on eth0", "off on eth0: another XDP program is attached (EBUSY)". */
-function describeXdp(state: XdpState | undefined): string {
-  if (!state) return 'not known yet'
-  const { mode, device, reason } = state
-  return `${mode} on ${device}${reason === undefined ? '' : `: ${reason}`}`
+function describeXdp(states: readonly XdpState[] | undefined): string {
+  if (!states) return 'not known yet'
+  return states
+    .map(({ mode, device, reason }) => `${mode} on ${device}${reason ? `: ${reason}` : ''}`)
+    .join('; ')
 }
 
 function whatIsMissing(nodeName: string, node: Node | undefined): string | undefined {

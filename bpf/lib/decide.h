@@ -6,6 +6,7 @@
 #include "drop.h"
 #include "endpoint.h"
 #include "flow.h"
+#include "uplink.h"
 
 #define ANY_MTU 65535	       /* the stack minds the MTU of its own ways */
 #define VXLAN_IPV4_OVERHEAD 50 /* IPv4, UDP, VXLAN and the inner Ethernet header */
@@ -85,15 +86,18 @@ static __always_inline int flow_go_destination(struct flow *flow,
 	return 0;
 }
 
-/* Out by the uplink by which the other half came, to a neighbour or as the routes say; a node is
- * known by one address, and only packets of that family can have it as their next hop.
+/* Out by the uplink by which the other half came, to a neighbour or as the routes say. Neighbours
+ * are the first uplink's; a node is known by one address, and only packets of that family can have
+ * it as their next hop.
  */
 static __always_inline void flow_go_uplink(struct flow *flow, const struct destination *destination)
 {
 	__u32 ifindex = flow->to_ifindex ?: config.uplink_ifindex;
-	__u32 mtu = flow->mtu ?: config.uplink_mtu;
+	struct uplink *uplink = bpf_map_lookup_elem(&uplinks, &ifindex);
+	__u32 mtu = uplink ? uplink->mtu : config.uplink_mtu;
 
 	if (destination && destination->flags & DESTINATION_ON_LINK &&
+	    ifindex == config.uplink_ifindex &&
 	    address_is_ipv4(&destination->node) == address_is_ipv4(&flow->out.destination)) {
 		flow->node = destination->node;
 		flow->flags |= FLOW_ON_LINK;

@@ -6,21 +6,6 @@
 #pragma once
 #include "decide.h"
 
-/* A device towards the world, and the node's addresses on it. Written by the agent. */
-struct uplink {
-	struct address address4; /* all zero: none */
-	struct address address6;
-	__u32 mtu;
-};
-_Static_assert(sizeof(struct uplink) == 36, "pinned");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 64);
-	__type(key, __u32); /* ifindex */
-	__type(value, struct uplink);
-} uplinks SEC(".maps");
-
 /* Destinations outside the cluster that see pods as they are. The value is always 1. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -45,8 +30,8 @@ static __always_inline bool tuple_has_port(const struct tuple *tuple)
 }
 
 /* The uplink by which the routes send it; NULL: another device, or nowhere. */
-static __always_inline struct uplink *uplink_towards(void *ctx, const struct packet *pkt,
-						     const struct flow *flow, __u32 *ifindex)
+static __noinline struct uplink *uplink_towards(void *ctx, const struct packet *pkt,
+						const struct flow *flow, __u32 *ifindex)
 {
 	const struct address *from = &pkt->tuple.source, *to = &flow->out.destination;
 	struct bpf_fib_lookup route = { .ifindex = pkt->on_ifindex };
@@ -75,30 +60,37 @@ static __always_inline bool masquerade_is_excluded(const struct address *to)
 	return bpf_map_lookup_elem(&no_masquerade, &key);
 }
 
-/* A pod's new flow to the world: out by the uplink, with the node's address there. Where that is
- * not wanted or not possible, it goes to the stack as it is.
- */
-static __noinline void flow_masquerade(void *ctx, const struct packet *pkt, struct flow *flow)
+/* Out by the uplink that the routes say, as this node is known there; false: there is none. */
+static __always_inline bool flow_leave_as_node(void *ctx, const struct packet *pkt,
+					       struct flow *flow)
 {
 	const struct address *own;
 	struct uplink *uplink;
 	__u32 ifindex = 0;
 
-	if (!config.masquerade || !tuple_has_port(&flow->out) ||
-	    masquerade_is_excluded(&flow->out.destination))
-		return;
 	uplink = uplink_towards(ctx, pkt, flow, &ifindex);
 	if (!uplink)
-		return;
+		return false;
 	own = pkt->is_ipv6 ? &uplink->address6 : &uplink->address4;
 	if (address_is_unspecified(own))
-		return;
+		return false;
 	flow->out.source = *own;
 	flow->flags |= FLOW_SNAT;
 	flow_go(flow, FLOW_TO_FIB, ifindex, uplink->mtu);
+	return true;
 }
 
-/* A client whose backend is not here: it becomes this node. */
+/* A pod's new flow to the world. Where masquerade is not wanted or not possible, it goes to the
+ * stack as it is.
+ */
+static __noinline void flow_masquerade(void *ctx, const struct packet *pkt, struct flow *flow)
+{
+	if (config.masquerade && tuple_has_port(&flow->out) &&
+	    !masquerade_is_excluded(&flow->out.destination))
+		flow_leave_as_node(ctx, pkt, flow);
+}
+
+/* A client whose backend is on another node: it becomes this node. */
 static __always_inline void flow_source_here(const struct packet *pkt, struct flow *flow)
 {
 	flow->flags |= FLOW_SNAT;
@@ -106,6 +98,28 @@ static __always_inline void flow_source_here(const struct packet *pkt, struct fl
 		address_from_config(&flow->out.source, &config.node6);
 	else
 		address_from_config(&flow->out.source, &config.node4);
+}
+
+/* True for what this node sends by the uplink whose address it has taken for it. */
+static __always_inline bool packet_leaves_as_node(const struct packet *pkt)
+{
+	struct uplink *uplink = bpf_map_lookup_elem(&uplinks, &pkt->on_ifindex);
+
+	return pkt->direction == DIRECTION_TO_UPLINK && uplink &&
+	       address_equal(pkt->is_ipv6 ? &uplink->address6 : &uplink->address4,
+			     &pkt->tuple.source);
+}
+
+/* A client whose backend is beyond the cluster. */
+static __noinline void flow_source_world(void *ctx, const struct packet *pkt, struct flow *flow)
+{
+	if (packet_leaves_as_node(pkt)) {
+		flow->to_ifindex = pkt->on_ifindex;
+		flow_go_uplink(flow, NULL);
+	} else if (!flow_leave_as_node(ctx, pkt, flow)) {
+		flow_go_uplink(flow, NULL);
+		flow_source_here(pkt, flow);
+	}
 }
 
 /* Whose source must be this node: pods towards the world, and who was given a backend elsewhere
@@ -124,8 +138,10 @@ static __always_inline void flow_translate_source(void *ctx, const struct packet
 	}
 	if (!(forward->flags & FLOW_SERVICE))
 		return;
-	if (is_world)
-		flow_go_uplink(forward, NULL);
+	if (is_world) {
+		flow_source_world(ctx, pkt, forward);
+		return;
+	}
 	if (forward->next == FLOW_TO_ENDPOINT || forward->next == FLOW_TO_STACK ||
 	    forward->next == FLOW_TO_HOST || forward->flags & FLOW_DSR)
 		return;

@@ -20,7 +20,7 @@ export interface AgentFacts {
   /** How the MTU came about: "1500 (eth0) - 50 (VXLAN over IPv4)". */
   readonly mtuDerivation: string
   readonly socketServices: boolean
-  /** What is in force, and why it is off: "native on eth0". */
+  /** What is in force on each uplink, and why it is off: "native on eth0". */
   readonly xdp: string
   readonly source: SourceFacts
   /** What is wrong beyond rows and source: "Cannot attach connect4: EPERM". */

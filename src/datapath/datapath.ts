@@ -83,7 +83,7 @@ export class Datapath {
     toPod: ReturnType<BpfObject['program']>
   }
   readonly #routeContext: RouteContext
-  #xdp: XdpState | undefined
+  #xdp: readonly XdpState[] = []
 
   /** Loads, attaches and restores. Throws with the datapath as it was before, or partly swapped. */
   static async open(options: DatapathOptions): Promise<Datapath> {
@@ -119,7 +119,7 @@ export class Datapath {
       log: options.log,
     }
     await attachHooks(hooksOf(options, object, devices), attaching)
-    datapath.#xdp = attachXdp(xdpDevice(netlink, options.uplinks), options.xdp, attaching)
+    datapath.#xdp = attachXdp(xdpDevices(netlink, options.uplinks), options.xdp, attaching)
     return datapath
   }
 
@@ -199,8 +199,8 @@ export class Datapath {
     return readNodeRoutes(this.#netlink, this.#routeContext, (index) => names.get(index) ?? '')
   }
 
-  /** Of the uplink with the node's address; other uplinks have none. */
-  get xdp(): XdpState | undefined {
+  /** Uplink by uplink. */
+  get xdp(): readonly XdpState[] {
     return this.#xdp
   }
 
@@ -263,10 +263,9 @@ function programConfig(
   }
 }
 
-function xdpDevice(netlink: Netlink, [uplink]: readonly Uplink[]): XdpDevice {
-  if (!uplink) throw new Error('Cannot attach XDP: there is no uplink')
-  const link = listLinks(netlink).find(({ ifindex }) => ifindex === uplink.ifindex)
-  return { name: uplink.name, ifindex: uplink.ifindex, kind: link?.kind }
+function xdpDevices(netlink: Netlink, uplinks: readonly Uplink[]): XdpDevice[] {
+  const kinds = new Map(listLinks(netlink).map(({ ifindex, kind }) => [ifindex, kind]))
+  return uplinks.map(({ name, ifindex }) => ({ name, ifindex, kind: kinds.get(ifindex) }))
 }
 
 /** Every hook this configuration wants; what is attached beyond them is detached. */

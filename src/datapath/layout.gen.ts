@@ -4,7 +4,7 @@ import { type Mac } from '../net/mac.ts'
 import { type Codec, defineCodec, eachOf, type MapLayout, putMac, putZeroes, takeMac } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = '78de8d53149eaaae3662feab6f4a38a1'
+export const OBJECT_HASH = '86adcdc084c8380b31ca55e4240596c4'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -1126,23 +1126,27 @@ export const sourceRangeKey: Codec<SourceRangeKey> = defineCodec(
   }),
 )
 
-/** `struct uplink`, 36 bytes. */
+/** `struct uplink`, 44 bytes. */
 export interface Uplink {
   readonly address4: Address
   readonly address6: Address
   readonly mtu: number
+  readonly mac: Mac
 }
 export const uplink: Codec<Uplink> = defineCodec(
-  36,
+  44,
   (view, at, v) => {
     putAddress(view, at, v.address4)
     putAddress(view, at + 16, v.address6)
     view.setUint32(at + 32, v.mtu, true)
+    putMac(view, at + 36, v.mac)
+    view.setUint16(at + 42, 0, true)
   },
   (view, at) => ({
     address4: takeAddress(view, at),
     address6: takeAddress(view, at + 16),
     mtu: view.getUint32(at + 32, true),
+    mac: takeMac(view, at + 36),
   }),
 )
 

@@ -27,7 +27,8 @@ export function writeUplinks(
   const wanted = new Set(uplinks.map(({ ifindex }) => ifindex))
   const rows = uplinks.map((uplink) => {
     const own = (family: Family) => addressOn(uplink, nodeAddresses, family)
-    return [uplink.ifindex, { address4: own(4), address6: own(6), mtu: uplink.mtu }] as const
+    const { ifindex, mtu, mac } = uplink
+    return [ifindex, { address4: own(4), address6: own(6), mtu, mac }] as const
   })
   const [failure] = map.updateMany(rows).values()
   if (failure) throw failure

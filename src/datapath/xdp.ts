@@ -1,4 +1,4 @@
-// XDP on the uplink: attached where the driver can, and where not the reason is kept, for tc does
+// XDP on the uplinks: attached where the driver can, and where not the reason is kept, for tc does
 // the same, only later. It never keeps a node from starting.
 import type { Logger } from 'pino'
 import { KernelError } from '../libbpf/errors.ts'
@@ -43,28 +43,44 @@ const REFUSALS: Readonly<Record<string, string>> = {
   ENOMEM: 'the driver has no room for the queues that XDP needs',
 }
 
-/** Attaches, or swaps the program in place; says what has become of it. */
-export function attachXdp(device: XdpDevice, wish: XdpWish, options: XdpOptions): XdpState {
-  const off = (reason: string): XdpState => ({ device: device.name, mode: 'off', reason })
-  const reason = reasonAgainst(device, wish)
+/** Attaches, or swaps the program in place; says what has become of it, device by device. */
+export function attachXdp(
+  devices: readonly XdpDevice[],
+  wish: XdpWish,
+  options: XdpOptions,
+): XdpState[] {
   const mode: XdpMode = wish === 'generic' ? 'generic' : 'native'
-  const name = xdpPinName(device.name, mode)
+  const able = devices.filter((device) => reasonAgainst(device, wish) === undefined)
   // The kernel takes one mode at a time.
-  removeOthers(reason === undefined ? name : undefined, options)
-  if (reason !== undefined) return off(reason)
-  if (swapProgram(name, options)) return { device: device.name, mode }
+  removeOthers(new Set(able.map(({ name }) => xdpPinName(name, mode))), options)
+  return devices.map((device) => {
+    const reason = reasonAgainst(device, wish)
+    if (reason !== undefined) return { device: device.name, mode: 'off', reason }
+    return attachTo(device, mode, wish, options)
+  })
+}
+
+function attachTo(
+  { name: device, ifindex }: XdpDevice,
+  mode: XdpMode,
+  wish: XdpWish,
+  options: XdpOptions,
+): XdpState {
+  const name = xdpPinName(device, mode)
+  if (swapProgram(name, options)) return { device, mode }
   try {
     const program = options.program(PROGRAM)
-    const link = Link.attachXdp(options.library, { program, ifindex: device.ifindex, mode })
+    const link = Link.attachXdp(options.library, { program, ifindex, mode })
     link.pin(options.pins.path(name))
     link.close()
     options.log.info({ hook: name }, 'Attached a program')
-    return { device: device.name, mode }
+    return { device, mode }
   } catch (error) {
     if (!(error instanceof KernelError)) throw error
     const refused = REFUSALS[error.code]
     options.log[wish === 'auto' ? 'info' : 'warn']({ hook: name, err: error }, 'XDP stays off')
-    return off(refused === undefined ? error.message : `${refused} (${error.code})`)
+    const reason = refused === undefined ? error.message : `${refused} (${error.code})`
+    return { device, mode: 'off', reason }
   }
 }
 
@@ -87,9 +103,9 @@ function reasonAgainst({ kind }: XdpDevice, wish: XdpWish): string | undefined {
 }
 
 /** Detached by name, for the kernel works off the last reference to a link at a later time. */
-function removeOthers(kept: string | undefined, { library, pins, log }: XdpOptions): void {
+function removeOthers(kept: ReadonlySet<string>, { library, pins, log }: XdpOptions): void {
   for (const name of pins.names()) {
-    if (!isXdpPin(name) || name === kept) continue
+    if (!isXdpPin(name) || kept.has(name)) continue
     using link = Link.openPinned(library, pins.path(name))
     link.detach()
     pins.remove(name)

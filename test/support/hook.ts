@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { concat } from '../../src/net/bytes.ts'
 import { macToBytes } from '../../src/net/mac.ts'
 import { assertFrame } from './packet.ts'
-import { MAC, VXLAN_PORT } from './topology.ts'
+import { IFINDEX, MAC, VXLAN_PORT } from './topology.ts'
 import type { RunResult, World } from './world.ts'
 
 /** A frame that leaves by the uplink towards the underlay's router or another node. */
@@ -37,7 +37,8 @@ export function arriveAtXdp(world: World, arrival: Arrival): RunResult | undefin
   }
   assert.equal(met.action, sentByXdp ? 'TX' : 'PASS', 'verdict of XDP')
   const bytes = met.frame.slice()
-  const macs = concat(macToBytes(onWire.destinationMac), macToBytes(onWire.sourceMac))
+  const own = on === IFINDEX.uplink2 ? MAC.uplink2 : onWire.sourceMac
+  const macs = concat(macToBytes(onWire.destinationMac), macToBytes(own))
   assert.deepEqual(bytes.slice(0, macs.length), macs, 'Ethernet addresses on the wire')
   const wanted = typeof out === 'function' ? out(bytes) : out
   bytes.set(wanted.slice(0, macs.length))

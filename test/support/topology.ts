@@ -7,12 +7,16 @@ import { type Address, addressFamily, parseAddress } from '../../src/net/address
 import { type Mac, parseMac } from '../../src/net/mac.ts'
 import { ip } from './own-netns.ts'
 
-export const IFINDEX = { podA: 11, podB: 12, host: 20, uplink: 21, overlay: 22 } as const
+export const IFINDEX = {
+  ...{ podA: 11, podB: 12, host: 20, uplink: 21, overlay: 22 },
+  /** A second uplink, towards `far` alone; not in the rows unless a fixture puts it there. */
+  uplink2: 23,
+} as const
 export const VNI = 7
 export const VXLAN_PORT = 8472
 /** Ports at the node's address for translated sources. */
 export const MASQUERADE = { first: 16384, count: 13616 } as const
-export const MTU = { pod: 1450, uplink: 1500 } as const
+export const MTU = { pod: 1450, uplink: 1500, uplink2: 1400 } as const
 
 export const MAC = {
   podA: parseMac('02:00:00:00:0a:02'),
@@ -21,6 +25,7 @@ export const MAC = {
   podBHost: parseMac('02:00:00:00:0b:01'),
   host: parseMac('02:00:00:00:00:20'),
   uplink: parseMac('02:00:00:00:00:21'),
+  uplink2: parseMac('02:00:00:00:00:23'),
   /** The underlay's router and the other nodes. */
   peer: parseMac('02:00:00:00:00:99'),
   broadcast: parseMac('ff:ff:ff:ff:ff:ff'),
@@ -47,6 +52,9 @@ export interface Side {
   readonly routedPod: Address
   readonly routedNode: Address
   readonly world: Address
+  /** In the world too, by the second uplink, where the node has an address of its own. */
+  readonly far: Address
+  readonly node2: Address
   readonly service: Address
 }
 
@@ -71,6 +79,8 @@ export const SIDES: readonly Side[] = [
     routedPod: '10.0.4.5',
     routedNode: '172.16.0.4',
     world: '8.8.8.8',
+    far: '9.9.9.9',
+    node2: '192.168.70.1',
     service: '10.96.0.10',
   }),
   side({
@@ -88,6 +98,8 @@ export const SIDES: readonly Side[] = [
     routedPod: 'fd00:4::5',
     routedNode: 'fd51::4',
     world: '2001:db8::8',
+    far: '2001:db9::9',
+    node2: 'fd70::1',
     service: 'fd96::10',
   }),
 ]
@@ -133,7 +145,7 @@ export function testConfig(): layout.Config {
 export function createDevices(): void {
   const pair = (name: string, index: number, mac: Mac): string =>
     `link add ${name} index ${index} address ${mac} type veth peer name ${name}p`
-  const names = ['poda', 'podb', 'host', 'uplink']
+  const names = ['poda', 'podb', 'host', 'uplink', 'uplink2']
   ip(
     [
       'link set lo up',
@@ -141,6 +153,7 @@ export function createDevices(): void {
       pair('weirpodb', IFINDEX.podB, MAC.podBHost),
       pair('weirhost', IFINDEX.host, MAC.host),
       pair('weiruplink', IFINDEX.uplink, MAC.uplink),
+      pair('weiruplink2', IFINDEX.uplink2, MAC.uplink2),
       `link add weirvxlan index ${IFINDEX.overlay} type vxlan external dstport ${VXLAN_PORT}`,
       ...names.flatMap((name) => [`link set weir${name} up`, `link set weir${name}p up`]),
       'link set weirvxlan up',
@@ -151,6 +164,13 @@ export function createDevices(): void {
       ),
       'route add default via 192.168.50.254',
       'route add default via fd50::254',
+      'addr add 192.168.70.1/24 dev weiruplink2',
+      'addr add fd70::1/64 dev weiruplink2 nodad',
+      ...['192.168.70.254', 'fd70::254'].map(
+        (neighbour) => `neigh add ${neighbour} lladdr ${MAC.peer} dev weiruplink2`,
+      ),
+      'route add 9.9.9.0/24 via 192.168.70.254',
+      'route add 2001:db9::/64 via fd70::254',
     ].join('\n'),
   )
   // A FIB lookup for what is not our own answers only on a node that forwards.
@@ -180,15 +200,18 @@ export function topologyRows(): MapRows {
     destinations: SIDES.flatMap(destinationRows),
     services: SIDES.flatMap(serviceRows),
     backends: SIDES.flatMap(backendRows),
-    uplinks: [uplinkRow()],
+    uplinks: [uplinkRow('uplink')],
     noMasquerade: [],
     sourceRanges: [],
   }
 }
 
-function uplinkRow(): readonly [number, layout.Uplink] {
+/** What the agent would have written for an uplink. */
+export function uplinkRow(name: 'uplink' | 'uplink2'): readonly [number, layout.Uplink] {
   const [v4, v6] = SIDES as [Side, Side]
-  return [IFINDEX.uplink, { address4: v4.node, address6: v6.node, mtu: MTU.uplink }]
+  const own = name === 'uplink' ? 'node' : 'node2'
+  const addresses = { address4: v4[own], address6: v6[own] }
+  return [IFINDEX[name], { ...addresses, mtu: MTU[name], mac: MAC[name] }]
 }
 
 function endpointRow(
