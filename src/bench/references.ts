@@ -2,7 +2,9 @@
 // pair (the limit), a Linux bridge, BPF programs that only redirect (bare.ts), two bare nodes on a
 // switch, kernel VXLAN with bridges on them.
 import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { cgroupMount, makeCgroup, removeCgroup } from '../lab/cgroups.ts'
 import { attachRedirect } from './bare.ts'
 import type { Path, Place } from './load.ts'
 
@@ -76,22 +78,41 @@ export async function buildReferences(): Promise<References> {
   await buildRedirectNodes()
   return {
     paths: {
-      veth: path('va', 'vb', '10.201.0.2'),
-      bridge: path('ba', 'bb', '10.202.0.2'),
-      redirect: path('ra', 'rb', '10.206.0.2'),
-      node: path('n1', 'n2', '10.203.0.2'),
-      'redirect-native': path('q1', 'q2', '10.207.0.2'),
-      'kernel-vxlan': path('p1', 'p2', '10.204.0.2'),
+      veth: pathOnNode('va', 'vb', '10.201.0.2'),
+      bridge: pathOnNode('ba', 'bb', '10.202.0.2'),
+      redirect: pathOnNode('ra', 'rb', '10.206.0.2'),
+      node: pathBetweenNodes('n1', 'n2', '10.203.0.2'),
+      'redirect-native': pathBetweenNodes('q1', 'q2', '10.207.0.2'),
+      'kernel-vxlan': pathBetweenNodes('p1', 'p2', '10.204.0.2'),
     },
     close,
   }
 }
 
-function path(client: string, server: string, address: string): ReferencePath {
-  return { client: { netns: netns(client) }, server: { netns: netns(server) }, address }
+function pathOnNode(client: string, server: string, address: string): ReferencePath {
+  return { client: placeOn('node1', client), server: placeOn('node1', server), address }
+}
+
+function pathBetweenNodes(client: string, server: string, address: string): ReferencePath {
+  return { client: placeOn('node1', client), server: placeOn('node2', server), address }
+}
+
+/**
+ * In a cgroup as deep as that of a lab's pod: where the kernel accounts pressure (PSI), each level
+ * between two tasks makes a switch from one to the other longer.
+ */
+function placeOn(node: string, name: string): Place {
+  const cgroup = join(cgroupRoot(), node, 'pods', name)
+  makeCgroup(cgroup)
+  return { netns: netns(name), cgroup }
+}
+
+function cgroupRoot(): string {
+  return join(cgroupMount(), 'weir-ref')
 }
 
 async function close(): Promise<void> {
+  await removeCgroup(cgroupRoot())
   for (const name of NAMES) {
     await run('ip', ['netns', 'del', `${PREFIX}${name}`]).catch(() => {})
   }
