@@ -134,9 +134,10 @@ static __always_inline int uplink_leave(struct __sk_buff *skb, struct packet *pk
 SEC("tc")
 int to_uplink(struct __sk_buff *skb)
 {
-	struct packet pkt = { .direction = DIRECTION_TO_UPLINK, .on_ifindex = skb->ifindex };
+	struct packet pkt;
 
 	if (skb->tc_index == TC_INDEX_SENT || !is_ip(skb->protocol))
 		return TC_ACT_UNSPEC;
+	pkt = (struct packet){ .direction = DIRECTION_TO_UPLINK, .on_ifindex = skb->ifindex };
 	return finish(skb, &pkt, uplink_leave(skb, &pkt));
 }

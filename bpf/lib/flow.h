@@ -13,6 +13,7 @@
  * never splits an established pair.
  */
 #pragma once
+#include "clock.h"
 #include "config.h"
 #include "packet.h"
 #include "tuple.h"
@@ -83,11 +84,6 @@ struct {
 static __always_inline bool flow_translates(const struct flow *flow)
 {
 	return (flow->flags & (FLOW_TRANSLATED | FLOW_DSR)) == FLOW_TRANSLATED;
-}
-
-static __always_inline __u32 clock_seconds(void)
-{
-	return bpf_ktime_get_coarse_ns() / 1000000000;
 }
 
 static __always_inline void flow_touch(struct flow *flow, __u32 length)

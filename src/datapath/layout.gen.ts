@@ -4,7 +4,7 @@ import { type Mac } from '../net/mac.ts'
 import { type Codec, defineCodec, eachOf, type MapLayout, putMac, putZeroes, takeMac } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = '86adcdc084c8380b31ca55e4240596c4'
+export const OBJECT_HASH = '09131e57f94512d69fa6082425247662'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -1354,6 +1354,7 @@ export const maps = {
 
 /** Globals, in bytes of their section. */
 export const globals = {
+  clockRead: { section: '.data.clock', offset: 0, size: 8 },
   config: { section: '.rodata', offset: 0, size: 112 },
   epoch: { section: '.data.epoch', offset: 0, size: 4 },
   policyGeneration: { section: '.data.epoch', offset: 4, size: 4 },
