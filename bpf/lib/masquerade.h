@@ -115,6 +115,7 @@ static __noinline void flow_source_world(void *ctx, const struct packet *pkt, st
 {
 	if (packet_leaves_as_node(pkt)) {
 		flow->to_ifindex = pkt->on_ifindex;
+		flow->flags |= FLOW_SNAT;
 		flow_go_uplink(flow, NULL);
 	} else if (!flow_leave_as_node(ctx, pkt, flow)) {
 		flow_go_uplink(flow, NULL);
@@ -122,8 +123,9 @@ static __noinline void flow_source_world(void *ctx, const struct packet *pkt, st
 	}
 }
 
-/* Whose source must be this node: pods towards the world, and who was given a backend elsewhere
- * and is no pod or process of this node.
+/* Whose source must be this node: pods towards the world, and who was given a backend elsewhere and
+ * is no pod of this node. This node's own processes too, for the port: of what they ask elsewhere
+ * without a frontend nothing is known here, and its answers could not be told from these.
  */
 static __always_inline void flow_translate_source(void *ctx, const struct packet *pkt,
 						  struct flow *forward)
@@ -138,13 +140,9 @@ static __always_inline void flow_translate_source(void *ctx, const struct packet
 	}
 	if (!(forward->flags & FLOW_SERVICE))
 		return;
-	if (is_world) {
+	if (is_world)
 		flow_source_world(ctx, pkt, forward);
-		return;
-	}
-	if (forward->next == FLOW_TO_ENDPOINT || forward->next == FLOW_TO_STACK ||
-	    forward->next == FLOW_TO_HOST || forward->flags & FLOW_DSR)
-		return;
-	if (pkt->direction != DIRECTION_TO_UPLINK || !address_is_own(&forward->out.source))
+	else if (forward->next != FLOW_TO_ENDPOINT && forward->next != FLOW_TO_STACK &&
+		 forward->next != FLOW_TO_HOST && !(forward->flags & FLOW_DSR))
 		flow_source_here(pkt, forward);
 }

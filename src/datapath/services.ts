@@ -14,6 +14,7 @@ import { type BackendMap, type BackendSet, BackendSets } from './service-sets.ts
 import { familyProblem, portName, sameValue, toKey, toValue } from './service-values.ts'
 import { type SourceRangeMap, SourceRanges } from './source-ranges.ts'
 import {
+  type Before,
   backendName,
   type Known,
   knownOf,
@@ -220,8 +221,7 @@ export class Services implements Operations<Frontend> {
         return
       }
       const { row, before, ...held } = plan
-      const serviceId = before?.value.id ?? 0
-      const { flows, sockets, known } = whatEnds(row, before && { known: before.known, serviceId })
+      const { flows, sockets, known } = whatEnds(row, before && asBefore(before, held.value))
       for (const each of flows) ended.set(`${each.serviceId} ${backendName(each)}`, each)
       if (sockets) bereft.push(row)
       this.#held.set(frontendKey(row), { ...held, known })
@@ -260,4 +260,9 @@ export class Services implements Operations<Frontend> {
     failures.set(name, new Error(text, { cause: error }))
     this.#release(plan)
   }
+}
+
+function asBefore({ known, value }: Held, now: layout.Service): Before {
+  const isForwardedAlike = ((value.flags ^ now.flags) & layout.ServiceFlags.DSR) === 0
+  return { known, serviceId: value.id, isForwardedAlike }
 }

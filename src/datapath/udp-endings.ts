@@ -38,14 +38,18 @@ export interface Endings {
   readonly known: Known
 }
 
+export interface Before {
+  readonly known: Known
+  readonly serviceId: number
+  /** It is forwarded now (`snat`, `dsr`) as it was. */
+  readonly isForwardedAlike: boolean
+}
+
 /**
- * Flows past a frontend that is new, and those to endpoints that serve no more. While nobody serves
- * all of it waits for somebody: there is nowhere to move to.
+ * Flows past a frontend that is new or forwarded otherwise, and those to endpoints that serve no
+ * more. While nobody serves all of it waits for somebody: there is nowhere to move to.
  */
-export function whatEnds(
-  row: Frontend,
-  before: { readonly known: Known; readonly serviceId: number } | undefined,
-): Endings {
+export function whatEnds(row: Frontend, before: Before | undefined): Endings {
   const known = knownOf(row)
   if (row.protocol !== 'UDP') return { flows: [], sockets: false, known }
   if (!before) return { flows: [toEnded(row, 0)], sockets: false, known }
@@ -54,7 +58,9 @@ export function whatEnds(
   const present = new Set(known.map(backendName))
   const left = before.known.filter((each) => each.serves && !servingNow.has(backendName(each)))
   return {
-    flows: left.map((each) => toEnded(each, before.serviceId)),
+    flows: before.isForwardedAlike
+      ? left.map((each) => toEnded(each, before.serviceId))
+      : [toEnded(row, 0)],
     sockets: before.known.some((each) => !present.has(backendName(each))),
     known,
   }

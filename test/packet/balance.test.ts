@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as layout from '../../src/datapath/layout.gen.ts'
+import type { Address } from '../../src/net/address.ts'
 import { PODS, ROUTED, sent } from '../support/connection.ts'
 import { BOTH_HOOKS, type Fixture, runFixtures, type Step } from '../support/fixture.ts'
 import { frame, tcp, udp, WAY } from '../support/frames.ts'
 import { asked, FRONT_PORT, frontRows, ID, OWN_PORT } from '../support/node-port.ts'
 import { enterOwnNetns } from '../support/own-netns.ts'
-import { createDevices, IFINDEX, PORT, SIDES, type Side } from '../support/topology.ts'
+import { createDevices, IFINDEX, MAC, PORT, SIDES, type Side } from '../support/topology.ts'
 import { World } from '../support/world.ts'
 
 enterOwnNetns()
@@ -49,6 +50,32 @@ const ADMITTED: readonly Fixture[] = [
     },
     flows: () => [],
     embryos: () => [],
+  },
+  {
+    name: 'what the node asks a pod elsewhere directly is told from what it asks by a frontend',
+    steps: (s) => {
+      const macs = { sourceMac: MAC.uplink, destinationMac: MAC.peer }
+      const leaving = (to: Address, port: number) => ({
+        ...{ program: 'to_uplink', on: IFINDEX.uplink },
+        frame: frame(macs, s.node, to, udp(1000, port)),
+      })
+      const answering = (port: number) =>
+        asked(s, frame(WAY.fromPeer, s.neighbourPod, s.node, udp(PORT.target, port)))
+      return [
+        {
+          ...leaving(s.service, PORT.neighbour),
+          action: 'REDIRECT',
+          out: frame(macs, s.node, s.neighbourPod, udp(OWN_PORT, PORT.target)),
+        },
+        { ...leaving(s.neighbourPod, PORT.target), action: 'PASS' },
+        { ...answering(1000), action: 'PASS' },
+        {
+          ...answering(OWN_PORT),
+          action: 'PASS',
+          out: frame(WAY.fromPeer, s.service, s.node, udp(PORT.neighbour, 1000)),
+        },
+      ]
+    },
   },
 ]
 

@@ -39,10 +39,13 @@ const OWN_PORT = 20000
 const ELSEWHERE: readonly Place[] = ['neighbourPod', 'neighbourNode', 'routedPod', 'overlayPod']
 const PLACES: readonly Place[] = ['podB', ...ELSEWHERE, 'node']
 
-/** Where the client shows this node's address: its answer would go another way. */
+/**
+ * Where the client shows this node's address, with a port of the range: its answer would go another
+ * way, or not be told from answers to what the node itself asks there.
+ */
 const BECOMES_NODE: Readonly<Record<Client, readonly Place[]>> = {
   podA: [],
-  node: [],
+  node: ELSEWHERE,
   outside: ELSEWHERE,
   neighbourPod: ELSEWHERE,
   overlayPod: ELSEWHERE,

@@ -209,7 +209,7 @@ const UPLINKS: readonly Fixture[] = [
     ],
   },
   {
-    name: 'the node’s own packet to a backend that is there keeps uplink and address',
+    name: 'the node’s own packet to a backend that is there keeps its uplink and address',
     rows: (s) => rows(s, 'far'),
     steps: (s) => {
       const macs = { sourceMac: MAC.uplink2, destinationMac: MAC.peer }
@@ -217,18 +217,18 @@ const UPLINKS: readonly Fixture[] = [
         {
           ...{ program: 'to_uplink', on: IFINDEX.uplink2, action: 'REDIRECT' },
           frame: frame(macs, s.node2, s.node, asked),
-          out: frame(macs, s.node2, s.far, udp(1000, PORT.target)),
+          out: frame(macs, s.node2, s.far, given),
         },
       ]
     },
     embryos: (s) => [
       {
         key: tupleOf(s.node2, 1000, s.node, FRONT_PORT),
-        out: tupleOf(s.node2, 1000, s.far, PORT.target),
+        out: tupleOf(s.node2, OWN_PORT, s.far, PORT.target),
         ...{ next: FIB, toIfindex: IFINDEX.uplink2 },
       },
       {
-        key: tupleOf(s.far, PORT.target, s.node2, 1000),
+        key: tupleOf(s.far, PORT.target, s.node2, OWN_PORT),
         out: tupleOf(s.node, FRONT_PORT, s.node2, 1000),
       },
     ],

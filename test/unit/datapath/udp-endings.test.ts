@@ -112,6 +112,17 @@ test('an agent that starts anew ends what went meanwhile, nothing for a bad mome
   assert.deepEqual(await prune(b()), ['sockets 10.96.0.1:80/UDP but 10.0.1.2:53'])
 })
 
+test('flows past a frontend that is forwarded otherwise now end, not its sockets', async () => {
+  const { operations, derive, said } = startAgent()
+  const forwarded = (forwarding: 'snat' | 'dsr') =>
+    operations.update(derive([a(), b()]).map((row) => ({ ...row, forwarding })))
+  await forwarded('snat')
+  said.splice(0)
+  await forwarded('dsr')
+  await forwarded('dsr')
+  assert.deepEqual(said, ['flows 0 10.96.0.1:80'])
+})
+
 test('TCP is left alone', async () => {
   const { becomes, prune } = startAgent(makeMaps(), 'TCP')
   await becomes(a(), b())
