@@ -1,7 +1,6 @@
 // The settings of Services and of masquerading: where they are served, and how.
-import type { Prefix } from './net/prefix.ts'
 import type { Listen, SettingTexts } from './setting-texts.ts'
-import type { Balancing, Forwarding } from './tables/services.ts'
+import type { Balancing, Forwarding, NodePortAddresses } from './tables/services.ts'
 
 export interface ServiceConfig {
   /** Unless the Service says otherwise. */
@@ -13,8 +12,7 @@ export interface ServiceConfig {
   /** Slots of a Maglev table: a prime. */
   readonly maglevSize: number
   readonly xdp: 'auto' | 'native' | 'generic' | 'off'
-  /** NodePorts are on the node's InternalIPs within; a family without a prefix: on all of it. */
-  readonly nodePortAddresses: readonly Prefix[]
+  readonly nodePortAddresses: NodePortAddresses
   /** NodePorts on 127.0.0.1 and ::1 too. */
   readonly nodePortLocalhost: boolean
   /** Serve spec.externalIPs. */
@@ -42,7 +40,7 @@ export function readServiceConfig(texts: SettingTexts): ServiceConfig {
     ...(maxBackends === undefined ? {} : { maxBackends }),
     maglevSize,
     xdp: texts.text('xdp') as ServiceConfig['xdp'],
-    nodePortAddresses: texts.prefixes('nodeport-addresses'),
+    nodePortAddresses: readNodePortAddresses(texts),
     nodePortLocalhost: texts.flag('nodeport-localhost'),
     externalIps: texts.flag('external-ips'),
     masquerade: texts.flag('masquerade'),
@@ -50,6 +48,12 @@ export function readServiceConfig(texts: SettingTexts): ServiceConfig {
     masqueradePorts: texts.ports('masquerade-ports'),
     healthz: texts.listen('healthz'),
   }
+}
+
+/** As kube-proxy: the word stands alone. */
+function readNodePortAddresses(texts: SettingTexts): NodePortAddresses {
+  if (texts.text('nodeport-addresses') === 'primary') return 'primary'
+  return texts.prefixes('nodeport-addresses', 'must be primary, or prefixes')
 }
 
 function isPrime(number: number): boolean {

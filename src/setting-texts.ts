@@ -54,11 +54,11 @@ export class SettingTexts {
       .filter((item) => item !== '')
   }
 
-  prefixes(name: string): readonly Prefix[] {
+  prefixes(name: string, must = 'must be prefixes'): readonly Prefix[] {
     try {
       return this.list(name).map(parsePrefix)
     } catch {
-      this.wrong(name, 'must be prefixes like 10.0.0.0/8, comma separated')
+      this.wrong(name, `${must} like 10.0.0.0/8, comma separated`)
       return []
     }
   }

@@ -1,7 +1,7 @@
 // What the derivations know of this node beside the tables: fixed while the agent runs.
 import type { Prefix } from '../net/prefix.ts'
 import type { Routing } from '../tables/desired.ts'
-import type { Balancing, Forwarding } from '../tables/services.ts'
+import type { Balancing, Forwarding, NodePortAddresses } from '../tables/services.ts'
 
 export interface ControlSettings {
   /** Name of this node's row in `nodes`. */
@@ -18,8 +18,7 @@ export interface ServiceSettings {
   /** For Services that do not say. */
   readonly balancing: Balancing
   readonly forwarding: Forwarding
-  /** NodePorts are on the node's addresses within; a family without a prefix: on all of it. */
-  readonly nodePortAddresses: readonly Prefix[]
+  readonly nodePortAddresses: NodePortAddresses
   /** NodePorts on the loopback addresses too. */
   readonly nodePortLocalhost: boolean
   /** spec.externalIPs are served. */

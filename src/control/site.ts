@@ -3,6 +3,7 @@
 import { type Address, addressFamily } from '../net/address.ts'
 import { prefixContains, prefixFamily } from '../net/prefix.ts'
 import type { Node } from '../tables/intent.ts'
+import type { NodePortAddresses } from '../tables/services.ts'
 import type { ControlSettings } from './settings.ts'
 
 export interface Site {
@@ -20,20 +21,27 @@ const LOOPBACK = ['127.0.0.1', '::1'] as readonly string[] as readonly Address[]
 
 /** `node` is this node's row; without it no port is open. */
 export function siteOf(node: Node | undefined, settings: ControlSettings): Site {
-  const { nodePortAddresses: prefixes, nodePortLocalhost } = settings.services
+  const { nodePortAddresses, nodePortLocalhost } = settings.services
   const addresses = node?.addresses ?? []
-  const isChosen = (address: Address): boolean => {
-    const family = addressFamily(address)
-    const own = prefixes.filter((prefix) => prefixFamily(prefix) === family)
-    return own.length === 0 || own.some((prefix) => prefixContains(prefix, address))
-  }
   const loopback = nodePortLocalhost && node ? LOOPBACK : []
   return {
     nodeName: settings.nodeName,
     zone: node?.labels[ZONE] ?? '',
-    nodePortAddresses: [...addresses.filter(isChosen), ...loopback],
+    nodePortAddresses: [...choose(addresses, nodePortAddresses), ...loopback],
     hostPortAddresses: node ? [...addresses, ...LOOPBACK] : [],
   }
+}
+
+function choose(addresses: readonly Address[], wish: NodePortAddresses): readonly Address[] {
+  if (wish === 'primary') {
+    const families = addresses.map(addressFamily)
+    return addresses.filter((address, at) => families.indexOf(addressFamily(address)) === at)
+  }
+  return addresses.filter((address) => {
+    const family = addressFamily(address)
+    const own = wish.filter((prefix) => prefixFamily(prefix) === family)
+    return own.length === 0 || own.some((prefix) => prefixContains(prefix, address))
+  })
 }
 
 /** The part of a node's row that a site is made of, as text: another text is another site. */

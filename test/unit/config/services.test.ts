@@ -36,6 +36,12 @@ test('Services take what is set', () => {
   assert.deepEqual(config.healthz, { host: '127.0.0.1', port: 1 })
 })
 
+test('NodePorts may be on the primary addresses', () => {
+  assert.equal(read('--nodeport-addresses', 'primary').nodePortAddresses, 'primary')
+})
+
+const NODE_PORTS = 'must be primary, or prefixes like 10.0.0.0/8, comma separated'
+
 for (const [flag, text, fault] of [
   ['maglev-size', '1000', 'must be a prime, as 251, 1021 or 16381'],
   ['maglev-size', '1', 'must be a whole number from 3 to 131071'],
@@ -44,7 +50,9 @@ for (const [flag, text, fault] of [
   ['balancing', 'fair', 'must be one of random, maglev'],
   ['forwarding', 'nat', 'must be one of snat, dsr'],
   ['xdp', 'on', 'must be one of auto, native, generic, off'],
-  ['nodeport-addresses', '10.0.0.1', 'must be prefixes like 10.0.0.0/8, comma separated'],
+  ...(['10.0.0.1', 'primary,10.0.0.0/8', 'secondary'] as const).map(
+    (text) => ['nodeport-addresses', text, NODE_PORTS] as const,
+  ),
   ['masquerade-ports', '30000-20000', 'must be a range of ports like 16384-29999'],
   ['masquerade-ports', '0-9', 'must be a range of ports like 16384-29999'],
   ['masquerade-ports', '1-70000', 'must be a range of ports like 16384-29999'],

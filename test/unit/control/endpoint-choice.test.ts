@@ -226,7 +226,7 @@ test('external addresses can be switched off', () => {
   assert.equal(kinds.includes('ExternalIP'), false)
 })
 
-test('node ports are on the chosen addresses, a family without a choice on all', () => {
+test('node ports are on the chosen or primary addresses, a family without a choice on all', () => {
   const at = (settings: Partial<ServiceSettings>, node = NODE) =>
     derive(EVERYWHERE, [], { settings, node })
       .filter(({ kind }) => kind === 'NodePort')
@@ -235,6 +235,11 @@ test('node ports are on the chosen addresses, a family without a choice on all',
   assert.deepEqual(at(prefixes('192.168.0.0/24')), ['192.168.0.1', 'fd50::1'])
   assert.deepEqual(at(prefixes('10.0.0.0/8')), ['fd50::1'])
   assert.deepEqual(at(prefixes('10.0.0.0/8', 'fd99::/64')), [])
+  const ample = makeNode('n1', {
+    addresses: ips('192.168.0.1', '192.168.0.2', 'fd50::1', 'fd50::2'),
+  })
+  assert.deepEqual(at({ nodePortAddresses: 'primary' }, ample), ['192.168.0.1', 'fd50::1'])
+  assert.deepEqual(at({ nodePortAddresses: [] }, ample), ample.addresses)
   assert.deepEqual(at({ nodePortLocalhost: true }), ['192.168.0.1', 'fd50::1', '127.0.0.1', '::1'])
   assert.deepEqual(at({ nodePortLocalhost: true }, makeNode('n1')), ['127.0.0.1', '::1'])
 })

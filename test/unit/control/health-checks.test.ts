@@ -49,6 +49,14 @@ test('chosen addresses hold for the Services’ ports', async (t) => {
   assert.deepEqual(await shown(), ['default/web 31000 192.168.0.1', 'node 1 127.0.0.1'])
 })
 
+test('the primary addresses are a choice too', async (t) => {
+  const { services, nodes, shown } = await start(t, { nodePortAddresses: 'primary' })
+  services.upsert(makeService({ healthCheckNodePort: 31000 }))
+  const addresses = ['192.168.0.1', '192.168.0.2', 'fd50::1'] as Address[]
+  nodes.upsert(makeNode('n1', { addresses }))
+  assert.deepEqual(await shown(), ['default/web 31000 192.168.0.1,fd50::1', 'node 10256 ::'])
+})
+
 test('nobody takes the node’s own port', async (t) => {
   const { services, shown, conflicts } = await start(t)
   services.upsert(makeService({ name: 'a', healthCheckNodePort: 10256 }))
