@@ -24,6 +24,7 @@ export interface EventsOptions {
 const REPEAT_MS = 3_600_000
 const MAX_PER_LOOK = 10
 const MAX_NOTE_BYTES = 1024
+const MAX_INSTANCE = 128
 const CONFLICT = 409
 /** These will not take it later either, unlike 401, 408 and 429. */
 const REFUSALS = [400, 403, 404, 405, 413, 422]
@@ -108,7 +109,7 @@ function toEvent(name: string, { reason, about, text }: Condition, nodeName: str
     metadata: { name, namespace: about.namespace ?? 'default' },
     eventTime: new Date().toISOString().replace('Z', '000Z'),
     reportingController: 'weir.io/agent',
-    reportingInstance: nodeName,
+    reportingInstance: nodeName.slice(0, MAX_INSTANCE),
     action: 'Apply',
     type: 'Warning',
     reason,
