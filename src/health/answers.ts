@@ -1,6 +1,7 @@
 // What load balancers are answered, byte for byte as kube-proxy does it
 // (pkg/proxy/healthcheck/service_health.go, proxy_health.go).
 import type { RequestListener, ServerResponse } from 'node:http'
+import { addressFamily, type Family } from '../net/address.ts'
 import type { HealthCheck } from '../tables/desired.ts'
 import type { Tables } from '../tables/tables.ts'
 import type { ProxyHealth } from './proxy-health.ts'
@@ -16,27 +17,35 @@ export function answersFor({ service }: HealthCheck, sources: AnswerSources): Re
   if (service === undefined) {
     return (request, response) => answerNode(request.url ?? '/', response, sources.health)
   }
-  return (_request, response) => answerService(service, response, sources)
+  return ({ socket }, response) => {
+    // As the kernel has it on a socket of both: "::ffff:192.0.2.1", "fe80::1%eth0".
+    const { localAddress = '' } = socket
+    const family = localAddress.includes(':') && !localAddress.startsWith('::ffff:') ? 6 : 4
+    answerService({ service, family }, response, sources)
+  }
+}
+
+/** A Service as it is asked about: kube-proxy has a server for each family. */
+interface Asked {
+  readonly service: string
+  readonly family: Family
 }
 
 /** Addresses of this node's ready endpoints: one that terminates counts no more. */
-export function countLocalEndpoints(
-  { tables, nodeName }: Pick<AnswerSources, 'tables' | 'nodeName'>,
-  service: string,
-): number {
+function countLocalEndpoints({ tables, nodeName }: AnswerSources, { service, family }: Asked) {
   const addresses = new Set<string>()
   for (const { endpoints } of tables.endpointSlices.byIndex('service', service)) {
-    for (const endpoint of endpoints) {
-      if (endpoint.ready && endpoint.nodeName === nodeName) addresses.add(endpoint.address)
+    for (const { ready, nodeName: on, address } of endpoints) {
+      if (ready && on === nodeName && addressFamily(address) === family) addresses.add(address)
     }
   }
   return addresses.size
 }
 
 /** Any path is the same. */
-function answerService(service: string, response: ServerResponse, sources: AnswerSources): void {
-  const [namespace, name] = service.split('/')
-  const localEndpoints = countLocalEndpoints(sources, service)
+function answerService(asked: Asked, response: ServerResponse, sources: AnswerSources): void {
+  const [namespace, name] = asked.service.split('/')
+  const localEndpoints = countLocalEndpoints(sources, asked)
   const { healthy } = sources.health
   const body = { service: { namespace, name }, localEndpoints, serviceProxyHealthy: healthy }
   const headers = { 'X-Load-Balancing-Endpoint-Weight': String(localEndpoints) }

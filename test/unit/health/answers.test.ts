@@ -31,11 +31,11 @@ async function serve(t: TestContext, service?: string) {
     answersFor(row, { tables, nodeName: 'n1', health }),
   )
   const port = await freePort()
-  const row = { port, addresses: ['127.0.0.1'], ...(service === undefined ? {} : { service }) }
+  const row = { port, addresses: ['::'], ...(service === undefined ? {} : { service }) }
   assert.equal((await listeners.update([row])).size, 0)
   t.after(() => listeners.stop())
-  const get = async (path = '/') => {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`)
+  const get = async (path = '/', host = '127.0.0.1') => {
+    const response = await fetch(`http://${host}:${port}${path}`)
     return { status: response.status, headers: response.headers, body: await response.text() }
   }
   const slice = (name: string, endpoints: readonly SliceEndpoint[]) =>
@@ -80,6 +80,18 @@ test('a Service with local endpoints is healthy, each address counts once', asyn
       ].join('\n'),
     )
   }
+})
+
+test('endpoints are counted of the family that is asked by, as two proxies would', async (t) => {
+  const { get, slice } = await serve(t, 'shop/web')
+  slice('web-4', [makeEndpoint('10.0.1.1', here), makeEndpoint('10.0.1.2', here)])
+  const weight = async (host: string) => {
+    const { status, headers } = await get('/', host)
+    return `${status} ${headers.get('x-load-balancing-endpoint-weight')}`
+  }
+  assert.deepEqual([await weight('127.0.0.1'), await weight('[::1]')], ['200 2', '503 0'])
+  slice('web-6', [makeEndpoint('fd00::1', here)])
+  assert.deepEqual([await weight('127.0.0.1'), await weight('[::1]')], ['200 2', '200 1'])
 })
 
 test('without a local ready endpoint a Service is not healthy', async (t) => {
