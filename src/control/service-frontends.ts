@@ -40,13 +40,17 @@ export function serviceFrontends(
   })
 }
 
+/** A Service is of the families that it has cluster addresses of, whatever else it names. */
 function placesOf(
   { clusterIps, loadBalancerIps, externalIps }: Service,
   { port, nodePort }: ServicePort,
   { site, settings }: ServiceContext,
 ): Place[] {
+  const families = clusterIps.map(addressFamily)
   const at = (kind: FrontendKind, addresses: readonly Address[], number = port) =>
-    addresses.map((address) => ({ kind, address, port: number }))
+    addresses
+      .filter((address) => families.includes(addressFamily(address)))
+      .map((address) => ({ kind, address, port: number }))
   return [
     ...at('ClusterIP', clusterIps),
     ...at('LoadBalancer', loadBalancerIps),

@@ -41,6 +41,7 @@ const EVERYWHERE: Partial<Service> = {
   externalIps: ips('192.0.2.1'),
   loadBalancerIps: ips('203.0.113.1'),
 }
+const DUAL: Partial<Service> = { ...EVERYWHERE, clusterIps: ips('10.96.0.1', 'fd96::1') }
 const KINDS = ['ClusterIP', 'LoadBalancer', 'ExternalIP', 'NodePort'] as const
 
 /** Last bytes of the backends: "inside | outside"; an empty set as what becomes of a packet. */
@@ -61,18 +62,29 @@ const UNREADY = { ready: false, serving: false }
 const LEAVING = { ready: false, terminating: true }
 const GONE = { ready: false, serving: false, terminating: true }
 
-test('every kind of address has its port', () => {
-  const frontends = derive(EVERYWHERE, [])
-  assert.deepEqual(
-    frontends.map(({ kind, address, port }) => `${kind} ${address} ${port}`),
-    [
-      'ClusterIP 10.96.0.1 80',
-      'LoadBalancer 203.0.113.1 80',
-      'ExternalIP 192.0.2.1 80',
-      'NodePort 192.168.0.1 30080',
-      'NodePort fd50::1 30080',
-    ],
-  )
+test('every kind of address has its port, in the families of the cluster addresses', () => {
+  const both: Partial<Service> = {
+    ports: [makePort({ nodePort: 30080 })],
+    externalIps: ips('192.0.2.1', '2001:db8::1'),
+    loadBalancerIps: ips('203.0.113.1', '2001:db8::2'),
+  }
+  const at = (...clusterIps: string[]) =>
+    derive({ ...both, clusterIps: ips(...clusterIps) }, []).map(({ kind, address, port }) => {
+      return `${kind} ${address} ${port}`
+    })
+  assert.deepEqual(at('10.96.0.1'), [
+    'ClusterIP 10.96.0.1 80',
+    'LoadBalancer 203.0.113.1 80',
+    'ExternalIP 192.0.2.1 80',
+    'NodePort 192.168.0.1 30080',
+  ])
+  assert.deepEqual(at('fd96::1'), [
+    'ClusterIP fd96::1 80',
+    'LoadBalancer 2001:db8::2 80',
+    'ExternalIP 2001:db8::1 80',
+    'NodePort fd50::1 30080',
+  ])
+  assert.equal(at('fd96::1', '10.96.0.1').length, 8)
 })
 
 test('the policy Cluster gives all ready endpoints to everybody', () => {
@@ -209,9 +221,10 @@ test('topology does not concern endpoints that terminate, nor local sets', () =>
 test('source ranges are for load balancer addresses alone, each family by itself', () => {
   const sourceRanges = [parsePrefix('10.0.0.0/8'), parsePrefix('172.16.0.0/12')]
   const loadBalancerIps = ips('203.0.113.1', '2001:db8::1')
-  const frontends = derive({ ...EVERYWHERE, loadBalancerIps, sourceRanges }, [])
+  const frontends = derive({ ...DUAL, loadBalancerIps, sourceRanges }, [])
   const ranges = frontends.map(({ kind, sourceRanges: own }) => [kind, own])
   assert.deepEqual(ranges, [
+    ['ClusterIP', undefined],
     ['ClusterIP', undefined],
     ['LoadBalancer', sourceRanges],
     ['LoadBalancer', []],
@@ -228,7 +241,7 @@ test('external addresses can be switched off', () => {
 
 test('node ports are on the chosen or primary addresses, a family without a choice on all', () => {
   const at = (settings: Partial<ServiceSettings>, node = NODE) =>
-    derive(EVERYWHERE, [], { settings, node })
+    derive(DUAL, [], { settings, node })
       .filter(({ kind }) => kind === 'NodePort')
       .map(({ address }) => address)
   const prefixes = (...texts: string[]) => ({ nodePortAddresses: texts.map(parsePrefix) })
