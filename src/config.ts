@@ -113,7 +113,7 @@ const SETTINGS: readonly Setting[] = [
     fallback: 'auto',
     choices: ['auto', 'native', 'generic', 'off'],
   },
-  { flag: 'nodeport-addresses CIDRS', text: 'NodePorts here, or primary (default: all)' },
+  { flag: 'nodeport-addresses CIDRS', text: 'of NodePorts, or primary (default: all)' },
   {
     flag: 'nodeport-localhost BOOL',
     text: 'NodePorts on 127.0.0.1 and ::1 too',

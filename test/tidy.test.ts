@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { buildProgram, leafPaths } from '../src/cli/command-line.ts'
 import { COMMANDS } from '../src/cli/commands.ts'
-import { buildProgram, leafPaths } from '../src/cli/program.ts'
 import { agentFlags, compareLists, documentedNames, dropReasons } from './support/tidy/docs.ts'
 import {
   importsGoDown,

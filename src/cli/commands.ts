@@ -16,6 +16,7 @@ export const COMMANDS: readonly NamedCommand[] = [
   { name: 'identity', load: async () => (await import('./identity.ts')).identityCommand() },
   { name: 'flow', load: async () => (await import('./flow.ts')).flowCommand() },
   { name: 'map', load: async () => (await import('./map.ts')).mapCommand() },
+  { name: 'program', load: async () => (await import('./program.ts')).programCommand() },
   { name: 'monitor', load: async () => (await import('./monitor.ts')).monitorCommand() },
   { name: 'metrics', load: async () => (await import('./metrics.ts')).metricsCommand() },
   { name: 'uninstall', load: async () => (await import('./uninstall.ts')).uninstallCommand() },

@@ -8,11 +8,12 @@ export type Inspector = typeof import('../datapath/inspect.ts')
 /** The functions of datapath/inspect.ts, and what to hand them. */
 export async function openKernel(
   options: TargetOptions,
-): Promise<{ inspect: Inspector; inspected: Inspected }> {
-  const { bpfRoot } = await findTarget(options)
+): Promise<{ inspect: Inspector; inspected: Inspected & { netns?: string } }> {
+  const { bpfRoot, netns } = await findTarget(options)
   const [inspect, { openLibrary }] = await Promise.all([
     import('../datapath/inspect.ts'),
     import('../libbpf/library.ts'),
   ])
-  return { inspect, inspected: { library: openLibrary(), bpfRoot } }
+  const place = netns === undefined ? {} : { netns }
+  return { inspect, inspected: { library: openLibrary(), bpfRoot, ...place } }
 }

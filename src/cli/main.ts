@@ -11,7 +11,7 @@ const SHIPPED = fileURLToPath(
 )
 
 if (Number(process.versions.node.split('.')[0]) >= NEEDED) {
-  const { runCli } = await import('./program.ts')
+  const { runCli } = await import('./command-line.ts')
   await runCli(process.argv)
 } else if (existsSync(SHIPPED)) {
   const script = fileURLToPath(import.meta.url)

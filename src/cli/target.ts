@@ -13,7 +13,7 @@ export interface TargetOptions {
 export interface Target {
   readonly socket: string
   readonly bpfRoot: string
-  /** Network namespace of a lab's node, for `uninstall`; absent on a real one. */
+  /** Path of the network namespace of a lab's node; absent on a real one, which is in its own. */
   readonly netns?: string
 }
 
@@ -47,11 +47,16 @@ export async function findTarget({ socket, bpfRoot, labNode }: TargetOptions): P
 
 async function findLabNode(text: string) {
   const { listLabs, readRecord } = await import('../lab/record.ts')
+  const { netnsPath } = await import('../lab/paths.ts')
   const [first = '', second] = text.split('/')
   const [lab, name] = second === undefined ? [undefined, first] : [first, second]
   const labs = listLabs().filter((each) => lab === undefined || each === lab)
   const nodes = labs.flatMap((each) =>
-    readRecord(each).nodes.map((node) => ({ ...node, path: `${each}/${node.name}` })),
+    readRecord(each).nodes.map((node) => ({
+      ...node,
+      netns: netnsPath(node.netns),
+      path: `${each}/${node.name}`,
+    })),
   )
   const found = nodes.filter((node) => node.name === name)
   const [node, another] = found

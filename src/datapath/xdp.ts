@@ -89,6 +89,11 @@ export function xdpPinName(device: string, mode: XdpMode): string {
   return `${PROGRAM}-${mode}-${device.replaceAll('.', '_')}`
 }
 
+/** Of such a pin. */
+export function xdpModeOfPin(name: string): XdpMode {
+  return name.startsWith(xdpPinName('', 'native')) ? 'native' : 'generic'
+}
+
 /** A pin that is attachXdp's affair and not that of the other hooks. */
 export function isXdpPin(name: string): boolean {
   return name.startsWith(`${PROGRAM}-`)

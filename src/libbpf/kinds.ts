@@ -114,6 +114,17 @@ export const CGROUP_ATTACH_TYPES = {
 
 export type CgroupAttachType = keyof typeof CGROUP_ATTACH_TYPES
 
+const ATTACH_TYPES: readonly (readonly [string, number])[] = [
+  ...Object.entries(TCX_ATTACH_TYPES),
+  ...Object.entries(CGROUP_ATTACH_TYPES),
+  ['xdp', XDP_ATTACH_TYPE],
+]
+
+/** "ingress" of tcx and cgroups, "connect4"; "type 7" for one that this library does not make. */
+export function attachTypeName(number: number): string {
+  return ATTACH_TYPES.find(([, each]) => each === number)?.[0] ?? `type ${number}`
+}
+
 const LINK_TYPES: Readonly<Record<number, 'cgroup' | 'xdp' | 'tcx'>> = {
   3: 'cgroup',
   6: 'xdp',

@@ -5,6 +5,7 @@ import { closeSync, constants, openSync } from 'node:fs'
 import { openPin, pinFd, removePin } from './bpffs.ts'
 import { check } from './errors.ts'
 import {
+  attachTypeName,
   CGROUP_ATTACH_TYPES,
   type CgroupAttachType,
   linkTypeName,
@@ -33,8 +34,8 @@ export interface LinkFacts {
   /** "tcx", "xdp", "cgroup". */
   readonly type: string
   readonly programId: number
-  /** The kernel's number. */
-  readonly attachType: number
+  /** As sections have it: "ingress", "connect4". */
+  readonly attachType: string
   /** 0: not a device's link, or its device is gone. */
   readonly ifindex: number
   /** 0n: not a cgroup's link. */
@@ -111,7 +112,8 @@ export class Link {
     const view = viewOf(bytes)
     const [id = 0, type = 0, programId = 0, attachType = 0, ifindex = 0] = readWords(view, 8, 5)
     const cgroupId = view.getBigUint64(0, true)
-    return { id, type: linkTypeName(type), programId, attachType, ifindex, cgroupId }
+    const names = { type: linkTypeName(type), attachType: attachTypeName(attachType) }
+    return { id, ...names, programId, ifindex, cgroupId }
   }
 
   /** Swaps the program; every packet meets the old one or the new one. */

@@ -138,9 +138,13 @@ export interface ActualProgram {
   readonly name: string
   readonly id: number
   readonly tag: string
-  /** Where it is attached: "weir_host egress", "connect4". */
+  /** "tcx ingress", "xdp native", "cgroup connect4", "clsact egress" of pods; "none": it is run. */
   readonly hook: string
+  /** Devices and cgroups where it is attached so. */
+  readonly places: readonly string[]
   readonly verifiedInstructions: number
+  /** Size of the machine code. */
+  readonly jitedBytes: number
   /** 0 unless sysctl kernel.bpf_stats_enabled is 1. */
   readonly runs: number
   readonly timeNs: bigint

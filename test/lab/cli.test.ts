@@ -59,6 +59,18 @@ test('map list, dump and get show one and the same map', async () => {
   assert.deepEqual(await json('map', 'get', 'endpoints', first.keyHex), [first])
 })
 
+test('program list shows what is attached to the uplink and to pods', async () => {
+  const { code, stdout } = await onNode('program', 'list')
+  assert.equal(code, 0)
+  assert.match(stdout, /^PROGRAM +ID +HOOK +ON +VERIFIED +CODE +RUNS +NS\/RUN$/m)
+  assert.match(stdout, /^from_uplink +\d+ +tcx ingress +eth0 +\d+ +\d+ B /m)
+  assert.match(
+    stdout,
+    /^from_pod +\d+ +clsact ingress +weir\w{11}, weir\w{11}, weir\w{11} \(\+\d+\)/m,
+  )
+  assert.match(stdout, /^sock_connect4 +\d+ +cgroup connect4 +cgroup \d+ /m)
+})
+
 test('a connection of a pod is in the flow list, under its filters', async () => {
   const { addresses } = readRecord(NAME).pods.find(({ name }) => name === 'front-0') ?? {}
   const [address = ''] = addresses ?? []
@@ -102,6 +114,7 @@ test('with the agent killed, maps are still read and the rest is one sentence', 
   await stopAgent(node, 'SIGKILL')
   assert.ok((await json<unknown[]>('map', 'dump', 'endpoints')).length > 0)
   assert.ok((await json<unknown[]>('metrics')).length > 0)
+  assert.ok((await json<unknown[]>('program', 'list')).length > 0)
   const { code, stdout, stderr } = await onNode('endpoint', 'list')
   assert.deepEqual([code, stdout], [1, ''])
   assert.match(stderr, /^Cannot reach the agent: nobody answers on .*, is weir-agent running\?\n$/)

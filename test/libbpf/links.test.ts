@@ -68,7 +68,7 @@ for (const [index, library] of libraries.entries()) {
     const hook = { ifindex, direction: 'egress' } as const
     using link = Link.attachTcx(library, { program, ...hook })
     const { type, programId, ifindex: on, attachType } = link.facts()
-    assert.deepEqual([type, programId, on, attachType], ['tcx', program.id, ifindex, 47])
+    assert.deepEqual([type, programId, on, attachType], ['tcx', program.id, ifindex, 'egress'])
     assert.deepEqual(attachedPrograms(library, hook), [program.id])
     assert.deepEqual(attachedPrograms(library, { ifindex, direction: 'ingress' }), [])
     await sendDatagram(peerAddress)
@@ -212,7 +212,7 @@ for (const [index, library] of libraries.entries()) {
     {
       using link = Link.attachCgroup(library, { program: refuse, ...hook })
       const { type, cgroupId, attachType } = link.facts()
-      assert.deepEqual([type, attachType, cgroupId > 0n], ['cgroup', 10, true])
+      assert.deepEqual([type, attachType, cgroupId > 0n], ['cgroup', 'connect4', true])
       assert.deepEqual(attachedPrograms(library, hook), [refuse.id])
       assert.match(connectFrom(cgroupPath, own), /not permitted/)
       link.update(allow)

@@ -1,8 +1,8 @@
 // The command line itself: help, usage errors, agents and maps that are not there.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { buildProgram, leafPaths } from '../../../src/cli/command-line.ts'
 import { COMMANDS } from '../../../src/cli/commands.ts'
-import { buildProgram, leafPaths } from '../../../src/cli/program.ts'
 import { weir } from './run-weir.ts'
 
 test('--help names every command and exits 0', async () => {
