@@ -148,6 +148,21 @@ test('ports fall back each by itself', () => {
   )
 })
 
+test('one number of two protocols is two ports', () => {
+  const ports = [makePort({ name: 'a' }), makePort({ name: 'b', protocol: 'UDP' })]
+  const frontends = serviceFrontends(service({ ports }), [
+    slice([ready('10.0.1.1')], { ports: [{ name: 'a', protocol: 'TCP', port: 8080 }] }),
+    slice([ready('10.0.1.2')], { ports: [{ name: 'b', protocol: 'UDP', port: 8080 }] }),
+  ])
+  assert.deepEqual(
+    frontends.map(({ port, protocol, backends: [first] }) => [port, protocol, first?.address]),
+    [
+      [80, 'TCP', '10.0.1.1'],
+      [80, 'UDP', '10.0.1.2'],
+    ],
+  )
+})
+
 test('an SCTP port has no frontend', () => {
   const ports = [makePort({ protocol: 'SCTP' })]
   assert.deepEqual(serviceFrontends(service({ ports }), []), [])

@@ -29,6 +29,21 @@ test('addresses outside: externalIPs and ingress, without names and without mode
   assert.equal(row?.ports[0]?.nodePort, 30080)
 })
 
+test('what is the business of others changes nothing', () => {
+  const type = 'LoadBalancer'
+  const ingress = [{ ip: '203.0.113.1' }]
+  const plain = service({ type }, { status: { loadBalancer: { ingress } } })
+  const ports = [{ port: 80, nodePort: 30080, targetPort: 'web', appProtocol: 'kubernetes.io/h2c' }]
+  const full = {
+    ...{ type, ports, selector: { app: 'web' }, externalName: 'ignored.example' },
+    ...{ loadBalancerIP: '192.0.2.99', loadBalancerClass: 'example.com/lb' },
+    ...{ allocateLoadBalancerNodePorts: true, trafficDistribution: 'PreferSameNode' },
+    ...{ publishNotReadyAddresses: true, ipFamilyPolicy: 'SingleStack', ipFamilies: ['IPv4'] },
+  }
+  const told = [{ ip: '203.0.113.1', ports: [{ port: 80, protocol: 'TCP' }] }]
+  assert.deepEqual(service(full, { status: { loadBalancer: { ingress: told } } }), plain)
+})
+
 test('a LoadBalancer without node ports has nodePort 0, or none', () => {
   for (const port of [{ port: 80 }, { port: 80, nodePort: 0 }, { port: 80, nodePort: null }]) {
     assert.equal(service({ type: 'LoadBalancer', ports: [port] }).row?.ports[0]?.nodePort, 0)
