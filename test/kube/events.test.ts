@@ -58,7 +58,7 @@ test('a condition is an Event of its object, once for all agents', async () => {
       ...{ apiVersion: 'v1', kind: 'Service' },
       ...{ namespace: 'default', name: 'web-1', uid: 'uid-web-1' },
     },
-    note: 'Cannot serve default/web-1: map services is full',
+    note: 'node-1: Cannot serve default/web-1: map services is full',
   })
   const access = { apiServers: [scene.server.url] }
   await using other = await setScene({ conditions, access, nodeName: 'node-2' })
@@ -100,8 +100,9 @@ test('objects that are not served, or not understood, are told as such', async (
     return `${reason} ${regarding.uid} ${note}`
   })
   assert.deepEqual(summary.sort(), [
-    'NotSupported u-7 Service default/web-7: port 9/SCTP is not served, for SCTP is not supported',
-    'NotUsable u-8 Cannot use Service default/web-8: spec.ports[0].port is 0; ' +
+    'NotSupported u-7 node-1: Service default/web-7: port 9/SCTP is not served, ' +
+      'for SCTP is not supported',
+    'NotUsable u-8 node-1: Cannot use Service default/web-8: spec.ports[0].port is 0; ' +
       'give a whole number from 1 to 65535',
   ])
 })

@@ -114,7 +114,8 @@ function toEvent(name: string, { reason, about, text }: Condition, nodeName: str
     type: 'Warning',
     reason,
     regarding: about,
-    note: shorten(text),
+    // kubectl describe does not show the instance.
+    note: shorten(`${nodeName}: ${text}`),
   }
 }
 
