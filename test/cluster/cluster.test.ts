@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { uninstallWeir } from '../../src/cluster/deploy.ts'
 import { down } from '../../src/cluster/down.ts'
 import { e2e } from '../../src/cluster/e2e.ts'
@@ -82,6 +83,22 @@ test(
     await ask('delete', 'deployment,service', 'ten')
   },
 )
+
+test('what is not served is said at the Service, once for both nodes', OPTIONS, async () => {
+  const port = { port: 9, protocol: 'SCTP' }
+  const odd = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'odd' } }
+  const manifest = JSON.stringify({ ...odd, spec: { ports: [port] } })
+  await kubectl(record(), ['apply', '-f', '-'], manifest)
+  const events = ['get', 'events', '--field-selector', 'reason=NotSupported', '-o', 'name']
+  // A condition has to stand for a while.
+  for (let tries = 0; tries < 60 && (await ask(...events)) === ''; tries++) await sleep(2000)
+  // The other agent has had its turn too.
+  await sleep(35_000)
+  assert.equal((await ask(...events)).trim().split('\n').length, 1)
+  const said = await ask('describe', 'service', 'odd')
+  assert.match(said, /NotSupported .*weir\.io\/agent +node\d: .*port 9\/SCTP is not served/)
+  await ask('delete', 'service', 'odd')
+})
 
 test("one of Kubernetes' own tests passes", OPTIONS, async () => {
   const reports = mkdtempSync(join(tmpdir(), 'weir-e2e-'))
