@@ -22,6 +22,7 @@ import {
   listFrontends,
   listMaps,
 } from './datapath/inspect.ts'
+import { readIdentities, readPodPolicies } from './datapath/policy-read.ts'
 import { openLibrary } from './libbpf/library.ts'
 import { giveBackOnceRead } from './memory.ts'
 import { NodeDatapath } from './node-datapath.ts'
@@ -192,6 +193,8 @@ function actualReadings(node: NodeDatapath, inspected: Inspected): ApiSources['a
     destinations: () => listDestinations(inspected),
     maps: () => listMaps(inspected),
     packets: () => countPackets(inspected),
+    identities: () => readIdentities(inspected),
+    podPolicies: () => readPodPolicies(inspected),
   }
 }
 

@@ -1,10 +1,12 @@
 // Endpoints as wanted and as the kernel has them, one row per attachment; an entry of map
 // `endpoints` that no attachment asked for is a row of its own.
-import type { Entry } from '../state/table.ts'
+import type { Entry, Table } from '../state/table.ts'
 import type { ActualEndpoint } from '../tables/actual.ts'
 import type { Endpoint } from '../tables/intent.ts'
 import { type EndpointPolicy, POLICY_OPEN } from '../tables/policy.ts'
+import type { Tables } from '../tables/tables.ts'
 import { type DriftColumns, driftOf, fieldDifferences, type RowStatus } from './drift.ts'
+import type { PolicyDrift } from './policy-drift.ts'
 import { statusColumns } from './row-status.ts'
 
 export interface EndpointView extends DriftColumns, Partial<RowStatus> {
@@ -25,26 +27,27 @@ export interface EndpointView extends DriftColumns, Partial<RowStatus> {
 
 /** Joins by address. Pure. */
 export function endpointViews(
-  desired: Iterable<Entry<Endpoint>>,
+  tables: Tables,
   actual: readonly ActualEndpoint[],
-  policyOf: (address: string) => EndpointPolicy | undefined = () => undefined,
+  drift: PolicyDrift,
 ): EndpointView[] {
   const byAddress = new Map(actual.map((row) => [row.address, row]))
   const views: EndpointView[] = []
-  for (const entry of desired) {
-    views.push({ ...wantedView(entry, byAddress), ...isolationOf(entry.row, policyOf) })
+  for (const entry of tables.endpoints.entries()) {
+    const isolation = isolationOf(entry.row, tables.endpointPolicies)
+    views.push({ ...wantedView(entry, byAddress, drift), ...isolation })
     for (const address of entry.row.addresses) byAddress.delete(address)
   }
-  views.push(...[...byAddress.values()].map(extraView))
+  views.push(...[...byAddress.values()].map(extraView), ...drift.extra.map(extraPolicyView))
   return views.sort((a, b) => a.id - b.id)
 }
 
 /** The addresses of a pod have the same policies. */
 function isolationOf(
   { addresses }: Endpoint,
-  policyOf: (address: string) => EndpointPolicy | undefined,
+  policies: Table<EndpointPolicy>,
 ): Pick<EndpointView, 'isolated'> {
-  const policy = policyOf(addresses[0] ?? '')
+  const policy = policies.get(addresses[0] ?? '')
   if (!policy) return {}
   if (policy.closed) return { isolated: `closed: ${policy.closed.condition}` }
   const directions = (['ingress', 'egress'] as const).filter((each) => policy[each] !== POLICY_OPEN)
@@ -55,6 +58,7 @@ function isolationOf(
 function wantedView(
   { row, status }: Entry<Endpoint>,
   byAddress: ReadonlyMap<string, ActualEndpoint>,
+  drift: PolicyDrift,
 ): EndpointView {
   const wanted = {
     id: row.id,
@@ -67,7 +71,8 @@ function wantedView(
   const differences = row.addresses.flatMap((address) => {
     const is = byAddress.get(address)
     if (!is) return [`${address} is not in map endpoints`]
-    return fieldDifferences<ActualEndpoint>(wanted, is).map((text) => `${address}: ${text}`)
+    const fields = fieldDifferences<ActualEndpoint>(wanted, is)
+    return [...fields.map((text) => `${address}: ${text}`), ...drift.of(address)]
   })
   return {
     id: row.id,
@@ -94,5 +99,14 @@ function extraView(row: ActualEndpoint): EndpointView {
     drift: 'extra',
     differences: [`${row.address} is in map endpoints and no pod asked for it`],
     actual: [row],
+  }
+}
+
+function extraPolicyView(address: string): EndpointView {
+  return {
+    ...{ id: 0, pod: '', addresses: [address], hostIfName: '', mac: '', mtu: 0 },
+    drift: 'extra',
+    differences: [`${address} is in map pod_policies and no pod asked for it`],
+    actual: [],
   }
 }

@@ -1,18 +1,19 @@
 // Policies as they were asked for, whom each selects on this node, and what became of it there.
 
 import type { Entry } from '../state/table.ts'
-import {
-  type ClusterNetworkPolicy,
-  type EndpointPolicy,
-  IDENTITY,
-  type NetworkPolicy,
-  type PolicyClause,
-  type PolicyDirection,
-  type PolicyEntry,
+import type {
+  ClusterNetworkPolicy,
+  EndpointPolicy,
+  NetworkPolicy,
+  PolicyClause,
+  PolicyDirection,
+  PolicyEntry,
 } from '../tables/policy.ts'
 import type { Tables } from '../tables/tables.ts'
-import { type IdentityView, identityViews } from './identity-view.ts'
-import { formatPeer, formatPort } from './policy-words.ts'
+import { type DriftColumns, driftOf } from './drift.ts'
+import { identityHolders } from './identity-view.ts'
+import type { PolicyDrift } from './policy-drift.ts'
+import { formatEntry, formatPeer, formatPort, identityNames, whoIs } from './policy-words.ts'
 
 export interface PolicyRuleView {
   /** "ingress rule 1", with the name that a cluster policy gives it. */
@@ -25,7 +26,7 @@ export interface PolicyRuleView {
   readonly entries: readonly string[]
 }
 
-export interface PolicyView {
+export interface PolicyView extends DriftColumns {
   readonly kind: 'NetworkPolicy' | 'ClusterNetworkPolicy'
   /** "namespace/name", or the name alone. */
   readonly name: string
@@ -42,11 +43,11 @@ export interface PolicyView {
   readonly rules: readonly PolicyRuleView[]
 }
 
-export function policyViews(tables: Tables): PolicyView[] {
+export function policyViews(tables: Tables, drift: PolicyDrift): PolicyView[] {
   const selected = selectedBy(tables)
-  const names = namesOf(identityViews(tables))
+  const names = identityNames(identityHolders(tables))
   const texts = new Map([...tables.policyRules.rows()].map(({ id, text }) => [id, text]))
-  const context = { tables, selected, names, texts }
+  const context = { tables, selected, names, texts, drift }
   return [
     ...[...tables.clusterNetworkPolicies.rows()].map((row) =>
       view(context, { kind: 'ClusterNetworkPolicy', name: row.name, row, tier: tierOf(row) }),
@@ -63,6 +64,7 @@ interface Context {
   readonly selected: ReadonlyMap<string, readonly Entry<EndpointPolicy>[]>
   readonly names: ReadonlyMap<number, string>
   readonly texts: ReadonlyMap<number, string>
+  readonly drift: PolicyDrift
 }
 
 interface Subject {
@@ -89,6 +91,9 @@ function view(context: Context, { kind, name, tier, row }: Subject): PolicyView 
     selects: [...new Set(rows.map((entry) => podOf(tables, entry.row.endpoint)))].sort(),
     state: stateOf(rows, closures, errors),
     entries: entries.length,
+    ...driftOf(true, [
+      ...new Set(rows.flatMap(({ row: { address } }) => context.drift.of(address))),
+    ]),
     problems: [...new Set([...row.problems, ...closures, ...errors])],
     rules: directions.flatMap((direction) =>
       (row[direction] ?? []).map((clause, at) => {
@@ -134,29 +139,6 @@ function ruleView(
   }
 }
 
-const GROUPS: ReadonlyMap<number, string> = new Map([
-  [IDENTITY.any, 'everybody'],
-  [IDENTITY.unknownPod, 'pods that are not known yet'],
-  [IDENTITY.pods4, 'all pods by IPv4'],
-  [IDENTITY.pods6, 'all pods by IPv6'],
-])
-
-function whoIs(identity: number, names: ReadonlyMap<number, string>): string {
-  return GROUPS.get(identity) ?? names.get(identity) ?? `identity ${identity}`
-}
-
-const PROTOCOLS: Readonly<Record<number, string>> = { 6: 'TCP', 17: 'UDP', 132: 'SCTP' }
-
-/** "TCP 8080", "UDP 32000-32255", "SCTP", "all". */
-function formatEntry({ protocol, port, portBits, verdict }: PolicyEntry): string {
-  const denied = verdict === 'deny' ? ' denied' : ''
-  if (protocol === 0) return `all${denied}`
-  const name = PROTOCOLS[protocol] ?? String(protocol)
-  if (portBits === 0) return `${name}${denied}`
-  const last = port + 2 ** (16 - portBits) - 1
-  return `${name} ${last === port ? port : `${port}-${last}`}${denied}`
-}
-
 function selectedBy({ endpointPolicies }: Tables): Map<string, Entry<EndpointPolicy>[]> {
   const selected = new Map<string, Entry<EndpointPolicy>[]>()
   for (const entry of endpointPolicies.entries()) {
@@ -176,15 +158,4 @@ function podOf({ endpoints }: Tables, key: string): string {
 
 function tierOf({ tier, priority }: ClusterNetworkPolicy): string {
   return `${tier} ${priority}`
-}
-
-/** The first pods of each identity, or its prefix. */
-function namesOf(views: readonly IdentityView[]): Map<number, string> {
-  return new Map(
-    views.map(({ identity, kind, pods, addresses }) => {
-      const all = kind === 'pods' ? pods : addresses
-      const more = all.length > 3 ? ` and ${all.length - 3} more` : ''
-      return [identity, `${all.slice(0, 3).join(', ')}${more}`]
-    }),
-  )
 }

@@ -2,6 +2,7 @@
 import { endpointViews } from './endpoint-view.ts'
 import { identityViews } from './identity-view.ts'
 import { nodeViews } from './node-view.ts'
+import { PolicyDrift } from './policy-drift.ts'
 import { policyViews } from './policy-view.ts'
 import { explainService } from './service-explain.ts'
 import { serviceViews } from './service-view.ts'
@@ -34,9 +35,7 @@ const PAGES: Readonly<Record<string, Page>> = {
     throw new RequestError(404, `Cannot read table "${name}": there are ${known}`)
   },
   '/v1/endpoints': async ({ tables, actual }) =>
-    endpointViews(tables.endpoints.entries(), await actual.endpoints(), (address) =>
-      tables.endpointPolicies.get(address),
-    ),
+    endpointViews(tables, await actual.endpoints(), await policyDrift(tables, actual)),
   '/v1/services': async ({ tables, actual, facts }) =>
     serviceViews(tables, await actual.frontends(), { nodeName: (await facts()).nodeName }),
   '/v1/services/:name': async ({ tables, actual, facts }, wanted) => {
@@ -53,8 +52,16 @@ const PAGES: Readonly<Record<string, Page>> = {
     const kernel = { destinations: await actual.destinations(), routes: await actual.routes() }
     return nodeViews(tables, kernel, nodeName)
   },
-  '/v1/policies': ({ tables }) => policyViews(tables),
-  '/v1/identities': ({ tables }) => identityViews(tables),
+  '/v1/policies': async ({ tables, actual }) =>
+    policyViews(tables, await policyDrift(tables, actual)),
+  '/v1/identities': async ({ tables, actual }) => identityViews(tables, await actual.identities()),
+}
+
+async function policyDrift(
+  tables: ApiSources['tables'],
+  actual: ApiSources['actual'],
+): Promise<PolicyDrift> {
+  return new PolicyDrift(tables, await actual.podPolicies())
 }
 
 /** Paths that are answered beside the read-only pages, with their methods. */

@@ -6,7 +6,9 @@ import type {
   ActualDestination,
   ActualEndpoint,
   ActualFrontend,
+  ActualIdentities,
   ActualMap,
+  ActualPodPolicy,
   ActualRoute,
   DatapathEvent,
   FlowCounts,
@@ -32,6 +34,9 @@ export interface ActualReadings {
   readonly maps: Reading<readonly ActualMap[]>
   readonly packets: Reading<readonly PacketCount[]>
   readonly flows: Reading<FlowCounts | undefined>
+  readonly identities: Reading<ActualIdentities>
+  /** By the address of a local pod. */
+  readonly podPolicies: Reading<ReadonlyMap<string, ActualPodPolicy>>
 }
 
 export interface ApiSources {

@@ -1,6 +1,7 @@
 // `weir identity`: whom policies tell apart, and who has which number.
 import type { Command } from 'commander'
 import type { IdentityView } from '../api/identity-view.ts'
+import { printDifferences } from './differences.ts'
 import { formatList, printTable } from './output.ts'
 import { viewCommand } from './views.ts'
 
@@ -9,19 +10,23 @@ export function identityCommand(): Command {
     name: 'identity',
     description: 'whom policies tell apart',
     path: '/v1/identities',
-    list: { description: 'every identity, with its pods or its prefix', print: printViews },
+    list: {
+      description: 'every identity, with its pods or its prefix, and drift',
+      print: printViews,
+    },
   })
 }
 
 function printViews(views: readonly IdentityView[]): void {
   printTable(
-    ['IDENTITY', 'NAMESPACE', 'LABELS', 'PODS', 'ADDRESSES'],
-    views.map(({ identity, namespace, labels, pods, addresses }) => [
+    ['IDENTITY', 'NAMESPACE', 'LABELS', 'PODS', 'ADDRESSES', 'DRIFT'],
+    views.map(({ identity, namespace, labels, pods, addresses, drift }) => [
       ...[identity, namespace || '-'],
       Object.entries(labels)
         .map(([name, value]) => `${name}=${value}`)
         .join('\n') || '-',
-      ...[formatList(pods) || '-', formatList(addresses)],
+      ...[formatList(pods) || '-', formatList(addresses), drift],
     ]),
   )
+  printDifferences(views, ({ identity }) => `identity ${identity}`)
 }

@@ -8,7 +8,7 @@ export const POLICY_VIEWS: ViewCommand<PolicyView> = {
   description: 'who may talk to whom, and why',
   path: '/v1/policies',
   list: {
-    description: 'every policy, with the pods of this node that it selects, state and size',
+    description: 'every policy, with the pods of this node that it selects, state, size and drift',
     print: printViews,
   },
   get: {
@@ -20,13 +20,13 @@ export const POLICY_VIEWS: ViewCommand<PolicyView> = {
 
 function printViews(views: readonly PolicyView[]): void {
   printTable(
-    ['POLICY', 'TIER', 'DIRECTIONS', 'SELECTS HERE', 'ENTRIES', 'STATE'],
-    views.map(({ name, tier, directions, selects, entries, state }) => [
+    ['POLICY', 'TIER', 'DIRECTIONS', 'SELECTS HERE', 'ENTRIES', 'STATE', 'DRIFT'],
+    views.map(({ name, tier, directions, selects, entries, state, drift }) => [
       ...[name, tier, directions.join(', ') || '-', formatList(selects) || '-'],
-      ...[entries, state],
+      ...[entries, state, drift],
     ]),
   )
-  const seen = views.flatMap(({ problems }) => problems)
+  const seen = views.flatMap(({ problems, differences }) => [...problems, ...differences])
   if (seen.length > 0) print(`\n${[...new Set(seen)].join('\n')}`)
 }
 
@@ -38,6 +38,7 @@ function printView(view: PolicyView): void {
     ['selects here', view.selects.join('\n') || 'no pod of this node'],
     ['state', view.state],
     ['entries', `${view.entries}, with those of other policies of these pods`],
+    ['drift', [view.drift, ...view.differences].join('\n')],
     ['problems', view.problems.join('\n')],
   ])
   for (const { rule, action, peers, ports, entries } of view.rules) {

@@ -69,12 +69,16 @@ export function entryKey({ identity, protocol, port, portBits }: PolicyEntry): s
 
 /** Six bits: which kinds of entries a set has (enum endpoint_policy_flags). */
 export function kindsOf(entries: readonly PolicyEntry[]): number {
-  let kinds = 0
-  for (const { identity, protocol } of entries) {
-    kinds |= 1 << (2 * levelOf(identity) + (protocol === 0 ? 1 : 0))
-  }
-  return kinds
+  return entries.reduce((kinds, entry) => kinds | kindOf(entry), 0)
 }
+
+/** The bit without which no program looks for the entry. */
+export function kindOf({ identity, protocol }: PolicyEntry): number {
+  return 1 << (2 * levelOf(identity) + (protocol === 0 ? 1 : 0))
+}
+
+/** Where the kinds of entries begin in the flags of a pod, as in bpf/lib/policy.h. */
+export const KINDS_SHIFT = { egress: 8, ingress: 16 } as const
 
 function levelOf(identity: number): 0 | 1 | 2 {
   if (identity === IDENTITY.any) return 2

@@ -40,6 +40,17 @@ export class PairTable<V, K = unknown, Pair = unknown> {
     return this.#held
   }
 
+  /** What the map says is in force: as held, unless somebody else has written. */
+  read(generation: number): Map<string, V> {
+    const { map, textOf, split } = this.#shape
+    const found = new Map<string, V>()
+    for (const [key, pair] of map.entries()) {
+      const value = split(pair)[generation & 1]
+      if (value !== undefined) found.set(textOf(key), value)
+    }
+    return found
+  }
+
   /** Reads what is in force and makes the other half equal to it, as after a crash. */
   restore(generation: number): void {
     const { map, textOf, split, same } = this.#shape

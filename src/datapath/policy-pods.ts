@@ -1,11 +1,8 @@
 // Which sets each local pod's address has, and who has to be written again when a set moves.
 import { type EndpointPolicy, POLICY_CLOSED, POLICY_OPEN } from '../tables/policy.ts'
 import * as layout from './layout.gen.ts'
+import { KINDS_SHIFT } from './policy-layout.ts'
 import type { PolicySets } from './policy-sets.ts'
-
-/** Where the kinds of entries begin in the flags, as in bpf/lib/policy.h. */
-const EGRESS_SHIFT = 8
-const INGRESS_SHIFT = 16
 
 export class PodPolicies {
   readonly #sets: PolicySets
@@ -38,8 +35,8 @@ export class PodPolicies {
       flags:
         PRESENT |
         (row.audit ? AUDIT : 0) |
-        (egress.kinds << EGRESS_SHIFT) |
-        (ingress.kinds << INGRESS_SHIFT),
+        (egress.kinds << KINDS_SHIFT.egress) |
+        (ingress.kinds << KINDS_SHIFT.ingress),
     }
     if (!why) return { value }
     return { value, problem: new Error(`Cannot let ${address} talk: ${why}; it is closed`) }

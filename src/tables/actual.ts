@@ -5,7 +5,7 @@ import type { Mac } from '../net/mac.ts'
 import type { Prefix } from '../net/prefix.ts'
 import type { Protocol } from '../net/protocol.ts'
 import type { Backend, Routing } from './desired.ts'
-import type { PolicyConnection } from './policy.ts'
+import type { PolicyConnection, PolicyEntry } from './policy.ts'
 
 /** One address of a local pod, from map `endpoints`; a dual-stack endpoint has two. */
 export interface ActualEndpoint {
@@ -98,6 +98,22 @@ export interface FlowRecord {
   readonly stale: boolean
   readonly packets: bigint
   readonly bytes: bigint
+}
+
+/** Whom the programs take for whom: the half of the maps that is in force. */
+export interface ActualIdentities {
+  readonly addresses: ReadonlyMap<string, number>
+  readonly prefixes: ReadonlyMap<string, number>
+}
+
+/** One direction: not isolated, or nothing passes, or the entries that the programs look up. */
+export type ActualPodRules = 'open' | 'closed' | readonly PolicyEntry[]
+
+/** What the programs ask for one address of a local pod. */
+export interface ActualPodPolicy {
+  readonly ingress: ActualPodRules
+  readonly egress: ActualPodRules
+  readonly audit: boolean
 }
 
 /** A connection that is in no flow table: policy refused it, or it has ended. */

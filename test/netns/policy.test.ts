@@ -1,10 +1,15 @@
 // Policy on one node with the real agent and real sockets: who is let in, what a change does to
 // connections that stand, and that neither a killed agent nor a new pod opens a hole.
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { MapLayout } from '../../src/datapath/codec.ts'
+import { KernelMap } from '../../src/datapath/entry-map.ts'
+import * as layout from '../../src/datapath/layout.gen.ts'
 import { explainPolicy } from '../../src/datapath/policy-explain.ts'
 import { openLibrary } from '../../src/libbpf/library.ts'
+import { BpfMap } from '../../src/libbpf/map.ts'
 import { parseAddress } from '../../src/net/address.ts'
 import type { DatapathEvent } from '../../src/tables/actual.ts'
 import { Place, type TestPod } from './place.ts'
@@ -24,7 +29,7 @@ before(async () => {
   node.know(node)
   node.write('default.json', namespace({}))
   for (const [name, role] of Object.entries(ROLES)) node.knowPod(name, role)
-  await node.start()
+  await node.start('--resync-seconds', '5')
   web = await node.addPod('web')
   friend = await node.addPod('friend')
   stranger = await node.addPod('stranger')
@@ -129,6 +134,60 @@ test('who is allowed before and after loses nothing while policies change', asyn
   )
   admit('friend')
   await until(stranger, false)
+})
+
+/** One map of policy, written behind the agent's back. */
+function corrupt<K, V>(layout: MapLayout<K, V>, change: (map: KernelMap<K, V>) => void): void {
+  const map = BpfMap.openPinned(openLibrary(), join(node.bpfRoot, 'maps', layout.name))
+  try {
+    change(new KernelMap(map, layout))
+  } finally {
+    map.close()
+  }
+}
+
+test('an entry that somebody else wrote is named, and mended', async () => {
+  const { ALLOW } = layout.PolicyVerdict
+  const differences = async (view: 'endpoints' | 'policies' | 'identities') => {
+    const views = (await node.get(`/v1/${view}`)) as { drift: string; differences: string[] }[]
+    return views.flatMap((each) => (each.drift === 'ok' ? [] : each.differences)).join('\n')
+  }
+  const open = (rules: KernelMap<layout.PolicyKey, layout.PolicyRule>): void => {
+    const entries = [...rules.entries()]
+    rules.updateMany(entries.map(([key, rule]) => [key, { ...rule, verdict: ALLOW }]))
+  }
+  const cases = [
+    {
+      view: 'endpoints',
+      harm: () => corrupt(layout.maps.policy, open),
+      says: /: ingress has "everybody: all" .*, not "everybody: all denied" \(no ingress rule of/,
+    },
+    {
+      view: 'policies',
+      harm: () => corrupt(layout.maps.podPolicies, (pods) => pods.deleteMany([...pods.keys()])),
+      says: new RegExp(`${web.addresses[0]} is not in map pod_policies, so nothing isolates it`),
+    },
+    {
+      view: 'identities',
+      harm: () => corrupt(layout.maps.identities, (all) => all.deleteMany([...all.keys()])),
+      says: new RegExp(`${friend.addresses[1]} is not in map identities`),
+    },
+  ] as const
+  for (const { view, harm, says } of cases) {
+    assert.equal(await differences(view), '')
+    // What is mended before it is looked at is harmed once more.
+    for (let tries = 0; tries < 3; tries++) {
+      harm()
+      if (says.test(await differences(view))) break
+      assert.ok(tries < 2, await differences(view))
+    }
+    for (let tries = 0; (await differences(view)) !== ''; tries++) {
+      assert.ok(tries < 40, await differences(view))
+      await sleep(500)
+    }
+    assert.equal(stranger.ask(web.addresses[0] ?? '').ok, false)
+    assert.ok(friend.ask(web.addresses[1] ?? '').ok)
+  }
 })
 
 test('policy stays in force while the agent is killed and started again', async () => {

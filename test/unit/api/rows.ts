@@ -69,6 +69,8 @@ export function sources(changes: Partial<ApiSources> = {}): ApiSources {
       maps: () => [],
       packets: () => [],
       flows: () => undefined,
+      identities: () => ({ addresses: new Map(), prefixes: new Map() }),
+      podPolicies: () => new Map(),
     },
     facts: () => FACTS,
     handleCni: async () => ({ stdout: '', exitCode: 0 }),

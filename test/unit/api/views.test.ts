@@ -3,25 +3,30 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { endpointViews } from '../../../src/api/endpoint-view.ts'
 import { nodeViews } from '../../../src/api/node-view.ts'
+import { PolicyDrift } from '../../../src/api/policy-drift.ts'
 import { serviceViews } from '../../../src/api/service-view.ts'
 import { parsePrefix } from '../../../src/net/prefix.ts'
-import { Table } from '../../../src/state/table.ts'
-import type { ActualDestination, ActualFrontend, ActualRoute } from '../../../src/tables/actual.ts'
+import type {
+  ActualDestination,
+  ActualEndpoint,
+  ActualFrontend,
+  ActualRoute,
+} from '../../../src/tables/actual.ts'
 import type { Destination } from '../../../src/tables/desired.ts'
 import type { Endpoint } from '../../../src/tables/intent.ts'
-import { createTables, endpointKey } from '../../../src/tables/tables.ts'
+import { createTables } from '../../../src/tables/tables.ts'
 import { makeFrontend } from '../../support/service-rows.ts'
 import { actualEndpoint, address, endpoint } from './rows.ts'
 
-function endpointEntries(...rows: Endpoint[]) {
-  const table = new Table<Endpoint>('endpoints', endpointKey)
-  for (const row of rows) table.upsert(row)
-  return table.entries()
+function viewsOf(wanted: readonly Endpoint[], actual: readonly ActualEndpoint[]) {
+  const tables = createTables()
+  for (const row of wanted) tables.endpoints.upsert(row)
+  return endpointViews(tables, actual, new PolicyDrift(tables, new Map()))
 }
 
 test('endpointViews() is ok when every address has its entry', () => {
   const actual = [actualEndpoint('10.0.1.5'), actualEndpoint('fd00::5')]
-  const [view, ...rest] = endpointViews(endpointEntries(endpoint()), actual)
+  const [view, ...rest] = viewsOf([endpoint()], actual)
   assert.deepEqual(rest, [])
   assert.equal(view?.drift, 'ok')
   assert.equal(view?.pod, 'shop/front')
@@ -30,25 +35,24 @@ test('endpointViews() is ok when every address has its entry', () => {
 })
 
 test('endpointViews() is missing without entries, stale with half of them or wrong ones', () => {
-  const missing = endpointViews(endpointEntries(endpoint()), [])
+  const missing = viewsOf([endpoint()], [])
   assert.equal(missing[0]?.drift, 'missing')
-  const half = endpointViews(endpointEntries(endpoint()), [actualEndpoint('10.0.1.5')])
+  const half = viewsOf([endpoint()], [actualEndpoint('10.0.1.5')])
   assert.equal(half[0]?.drift, 'stale')
   assert.deepEqual(half[0]?.differences, ['fd00::5 is not in map endpoints'])
-  const wrong = endpointViews(endpointEntries(endpoint({ addresses: [address('10.0.1.5')] })), [
-    actualEndpoint('10.0.1.5', { mtu: 1500 }),
-  ])
+  const wrong = viewsOf(
+    [endpoint({ addresses: [address('10.0.1.5')] })],
+    [actualEndpoint('10.0.1.5', { mtu: 1500 })],
+  )
   assert.deepEqual(wrong[0]?.differences, ['10.0.1.5: mtu is 1500, not 1450'])
 })
 
 test('endpointViews() names an entry nobody asked for, and one without its interface', () => {
   const { hostIfName: _, ...gone } = actualEndpoint('10.0.1.9', { id: 9 })
-  const [view] = endpointViews(endpointEntries(), [gone])
+  const [view] = viewsOf([], [gone])
   assert.equal(view?.drift, 'extra')
   assert.equal(view?.pod, '')
-  const [stale] = endpointViews(endpointEntries(endpoint({ addresses: [gone.address], id: 9 })), [
-    gone,
-  ])
+  const [stale] = viewsOf([endpoint({ addresses: [gone.address], id: 9 })], [gone])
   assert.deepEqual(stale?.differences, ['10.0.1.9: hostIfName is absent, not weir0005'])
 })
 
