@@ -8,7 +8,7 @@ import { ETCD_URL, startApiServer } from '../../cluster/control-plane.ts'
 import { inNetns } from '../../cluster/daemons.ts'
 import { cacheDirectory } from '../../cluster/paths.ts'
 import { makePki } from '../../cluster/pki.ts'
-import { removeCgroup } from '../../lab/cgroups.ts'
+import { cgroupPids, removeCgroup } from '../../lab/cgroups.ts'
 import { down } from '../../lab/down.ts'
 import { fabricNetns, makeFabric } from '../../lab/fabric.ts'
 import { ipBatch } from '../../lab/namespaces.ts'
@@ -28,6 +28,8 @@ export interface ApiPlace {
   /** Asks etcd itself. */
   askEtcd(path: string, body: object): Promise<void>
   startServer(): Promise<void>
+  /** Of the server and of etcd. */
+  serverPids(): number[]
   /** Ends it, if it runs. What it stored stays in `etcdDirectory`. */
   stopServer(): Promise<void>
 }
@@ -89,6 +91,7 @@ export async function buildPlace(count: number, say: (line: string) => void): Pr
           ...{ cgroups: [cgroup], inside: inNetns(netnsPath(netns)) },
         }),
       askEtcd: (path, body) => askEtcd(netns, path, body),
+      serverPids: () => cgroupPids(cgroup),
       stopServer: () => removeCgroup(cgroup),
       close: async () => {
         client.close()

@@ -14,6 +14,7 @@ import {
   timeSync,
 } from './agent.ts'
 import { probeObjects, startChurn, timeEvents } from './churn.ts'
+import { keepingAside } from './cpus.ts'
 import { serveDataset } from './dataset.ts'
 import { startProxy } from './json-proxy.ts'
 import { describeShape, type Shape, shapeDataset } from './objects.ts'
@@ -111,8 +112,10 @@ function measureWay(place: BenchPlace, node: NodeRecord, way: Way, options: Scal
       const settled = await agent.memory()
       const peak = statusMib(pid, 'VmHWM')
       const restCpu = await cpuPercent(agent, 10_000)
-      const alone = await timeEvents(place.client, node, EVENTS)
-      const churned = await measureChurn(place, agent, way, options)
+      const [alone, churned] = await keepingAside(place.serverPids(), async () => [
+        await timeEvents(place.client, node, EVENTS),
+        await measureChurn(place, agent, way, options),
+      ])
       return [
         figure('sync.read', 's', way, sync.syncedMs / 1000),
         figure('sync.maps', 's', way, sync.mapsMs / 1000),
