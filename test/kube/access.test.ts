@@ -6,9 +6,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { FakeApiServer } from './api-server.ts'
-import { node, pod, setScene } from './scene.ts'
+import { node, pod, setScene, until } from './scene.ts'
 
 let directory = ''
 const path = (name: string) => join(directory, name)
@@ -43,14 +42,6 @@ function writeKubeconfig(name: string, server: string, user: object, cluster: ob
   }
   writeFileSync(path(name), JSON.stringify(config))
   return path(name)
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const endsAt = performance.now() + 10_000
-  while (!condition()) {
-    assert.ok(performance.now() < endsAt, `never: ${condition}`)
-    await sleep(5)
-  }
 }
 
 test('a token that rotates is read again, over TLS by the authority of a kubeconfig', async () => {

@@ -5,9 +5,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Condition } from '../../src/kube/conditions.ts'
 import type { FakeApiServer } from './api-server.ts'
-import { type Scene, service, setScene } from './scene.ts'
-
-const PATIENCE_MS = 10_000
+import { type Scene, service, setScene, until } from './scene.ts'
 
 interface Told {
   readonly metadata: { readonly name: string; readonly namespace: string }
@@ -18,14 +16,6 @@ interface Told {
 
 const told = (server: FakeApiServer) => server.state.list('events') as unknown as Told[]
 const asked = ({ server }: Scene) => server.requests.filter(({ verb }) => verb === 'create').length
-
-async function until(condition: () => boolean): Promise<void> {
-  const endsAt = performance.now() + PATIENCE_MS
-  while (!condition()) {
-    assert.ok(performance.now() < endsAt, `never: ${condition}`)
-    await sleep(5)
-  }
-}
 
 /** So many looks that what is to be told has been. */
 const someLooks = () => sleep(200)

@@ -112,6 +112,15 @@ async function waitForTruth(
   }
 }
 
+/** Waits for what comes by itself. */
+export async function until(condition: () => boolean): Promise<void> {
+  const endsAt = performance.now() + CONVERGES_WITHIN_MS
+  while (!condition()) {
+    assert.ok(performance.now() < endsAt, `never: ${condition}`)
+    await sleep(5)
+  }
+}
+
 export function actualRows(tables: Tables): Record<string, object[]> {
   return rowsBy((kind) => [...(kind.tableOf(tables) as unknown as Table<object>).rows()])
 }
