@@ -13,13 +13,12 @@ import type { ActualEndpoint, ActualRoute, DatapathEvent, FlowCounts } from '../
 import type { Destination, Frontend, MasqueradeExclusion, NodeRoute } from '../tables/desired.ts'
 import type { Endpoint, Node } from '../tables/intent.ts'
 import { findProblems } from './check-endpoint.ts'
-import { endSockets, findDeadSockets } from './dead-sockets.ts'
 import { destinationOperations, writeLocalDestinations } from './destinations.ts'
 import { Endpoints, readEndpoints } from './endpoints.ts'
 import { KernelMap } from './entry-map.ts'
 import { bumpEpoch, writeWord } from './epoch.ts'
 import { Events } from './events.ts'
-import { FlowCollector, purgeFlows } from './flow-gc.ts'
+import { FlowCollector } from './flow-gc.ts'
 import { ensureGateway, type GatewayDevices, type Gateways, gatewaysOf } from './gateway.ts'
 import { attachHooks, type Hook, requireCgroup2 } from './hooks.ts'
 import * as layout from './layout.gen.ts'
@@ -30,7 +29,8 @@ import { pinsUnder, requireBpffs } from './pins.ts'
 import type { Policy, PolicyTables } from './policy.ts'
 import { EXPLAIN_PROGRAM } from './policy-explain.ts'
 import { openPolicy } from './policy-open.ts'
-import { Services } from './services.ts'
+import { openServices } from './service-open.ts'
+import type { Services } from './services.ts'
 import { nodeAddressOf, type Uplink } from './uplinks.ts'
 import { attachXdp, type XdpDevice, type XdpState, type XdpWish } from './xdp.ts'
 
@@ -124,9 +124,10 @@ export class Datapath {
   }
 
   private constructor(
-    { library, node, uplinks, log, policyTables, maglevSize, podNamespaces }: DatapathOptions,
+    options: DatapathOptions,
     opened: { netlink: Netlink; object: BpfObject; gateways: Gateways; devices: GatewayDevices },
   ) {
+    const { library, node, uplinks, log, policyTables } = options
     const { netlink, object, gateways, devices } = opened
     const epoch = object.map('.data.epoch')
     const bump = () => bumpEpoch(epoch)
@@ -138,20 +139,7 @@ export class Datapath {
     const { podCidrs } = node
     this.#routeContext = { hostIfindex: devices.host.ifindex, gateways, uplinks, podCidrs }
     this.#endpointMap = new KernelMap(object.map('endpoints'), layout.maps.endpoints)
-    const purgeProgram = object.program('flow_purge')
-    const serviceMaps = {
-      services: new KernelMap(object.map('services'), layout.maps.services),
-      backends: new KernelMap(object.map('backends'), layout.maps.backends),
-      sourceRanges: new KernelMap(object.map('source_ranges'), layout.maps.sourceRanges),
-    }
-    const sockFrontends = new KernelMap(object.map('sock_frontends'), layout.maps.sockFrontends)
-    const endedMap = new KernelMap(object.map('ended'), layout.maps.ended)
-    this.#services = new Services(serviceMaps, {
-      maglevSize,
-      endFlows: (ended) => purgeFlows(purgeProgram, endedMap, ended),
-      endSockets: (present) =>
-        endSockets(library, findDeadSockets(sockFrontends, present), podNamespaces()),
-    })
+    this.#services = openServices(object, options)
     this.endpoints = new Endpoints({
       ...{ library, netlink, gateways, bumpEpoch: bump },
       map: this.#endpointMap,

@@ -18,6 +18,7 @@ import {
   backendName,
   type Known,
   knownOf,
+  leftBehind,
   type Present,
   presentOf,
   sameKnown,
@@ -54,6 +55,8 @@ export interface ServicesOptions {
   readonly endFlows?: (ended: readonly Ended[]) => void
   /** Ends UDP sockets of these frontends that are at other endpoints. */
   readonly endSockets?: (present: Present) => void
+  /** Whom UDP flows are with; asked once, after restore(). */
+  readonly inUse?: () => Promise<readonly Ended[]>
 }
 
 interface Plan extends Omit<Held, 'known'> {
@@ -71,6 +74,7 @@ export class Services implements Operations<Frontend> {
   readonly #ranges: SourceRanges
   readonly #numbers = new NamedNumbers()
   readonly #held = new Map<string, Held>()
+  #isRestored = false
 
   constructor(maps: ServiceMaps, options: ServicesOptions = {}) {
     this.#services = maps.services
@@ -82,6 +86,7 @@ export class Services implements Operations<Frontend> {
 
   /** Takes over numbers and sets from the pinned maps, so that the first round changes nothing. */
   restore(): void {
+    this.#isRestored = true
     const sets = readSets(this.#backends)
     for (const id of sets.keys()) this.#sets.reserve(id)
     this.#ranges.restore()
@@ -174,6 +179,17 @@ export class Services implements Operations<Frontend> {
     // Endpoints that went while nobody was here to see it.
     const endpoints = presentOf(rows)
     if (endpoints.size > 0) this.#options.endSockets?.(endpoints)
+    if (this.#isRestored) await this.#endFlowsLeftBehind(rows)
+    this.#isRestored = false
+  }
+
+  async #endFlowsLeftBehind(rows: readonly Frontend[]): Promise<void> {
+    const { inUse, endFlows } = this.#options
+    const numbered = rows.map(
+      (row) => [this.#held.get(frontendKey(row))?.value.id ?? 0, row] as const,
+    )
+    const ended = leftBehind((await inUse?.()) ?? [], numbered)
+    if (ended.length > 0) endFlows?.(ended)
   }
 
   /** Forgets pending deletions of old sets: the next start prunes them. */

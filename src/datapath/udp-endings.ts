@@ -1,7 +1,7 @@
 // What of UDP ends when endpoints come and go, for a datagram never says that it is the last. A
 // flow is moved away from an endpoint that does not serve any more, and its owner notices nothing;
 // a connected socket can only be ended, so that is for endpoints that are gone.
-import { formatAddressPort } from '../net/address.ts'
+import { addressFamily, formatAddressPort } from '../net/address.ts'
 import type { Backend, Frontend, OtherBackend } from '../tables/desired.ts'
 import { frontendKey } from '../tables/tables.ts'
 import type { Ended } from './flow-gc.ts'
@@ -64,6 +64,27 @@ export function whatEnds(row: Frontend, before: Before | undefined): Endings {
     sockets: before.known.some((each) => !present.has(backendName(each))),
     known,
   }
+}
+
+/** Of flows that are there, by service port, those with endpoints that serve no more. */
+export function leftBehind(
+  inUse: readonly Ended[],
+  rows: readonly (readonly [serviceId: number, row: Frontend])[],
+): Ended[] {
+  const serving = new Map<string, Set<string>>()
+  const placeOf = (id: number, { address }: Pick<Ended, 'address'>) =>
+    `${id} ${addressFamily(address)}`
+  for (const [id, row] of rows) {
+    const names = knownOf(row)
+      .filter(({ serves }) => serves)
+      .map(backendName)
+    const place = placeOf(id, row)
+    if (names.length > 0) serving.set(place, new Set([...(serving.get(place) ?? []), ...names]))
+  }
+  return inUse.filter((each) => {
+    const names = serving.get(placeOf(each.serviceId, each))
+    return names !== undefined && !names.has(backendName(each))
+  })
 }
 
 /** For UDP frontends with somebody who serves. */

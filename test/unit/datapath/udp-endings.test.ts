@@ -26,7 +26,11 @@ function makeMaps() {
 }
 
 /** An agent on these maps: `becomes` answers what ends once the Service has these endpoints. */
-function startAgent(maps = makeMaps(), protocol: Protocol = 'UDP') {
+function startAgent(
+  maps = makeMaps(),
+  protocol: Protocol = 'UDP',
+  inUse: readonly SliceEndpoint[] = [],
+) {
   const said: string[] = []
   const operations = new Services(maps, {
     graceMs: 5,
@@ -40,6 +44,7 @@ function startAgent(maps = makeMaps(), protocol: Protocol = 'UDP') {
         said.push(`sockets ${frontend} but ${[...names].join(' ')}`)
       }
     },
+    inUse: async () => inUse.map(({ address }) => ({ serviceId: 1, address, port: 53 })),
   })
   operations.restore()
   const site = siteOf(makeNode('n1'), {
@@ -110,6 +115,20 @@ test('an agent that starts anew ends what went meanwhile, nothing for a bad mome
   const { becomes, prune } = startAgent(maps)
   assert.deepEqual(await becomes(b()), [])
   assert.deepEqual(await prune(b()), ['sockets 10.96.0.1:80/UDP but 10.0.1.2:53'])
+})
+
+test('an agent that starts anew ends flows with what was in no set any more', async () => {
+  const maps = makeMaps()
+  await startAgent(maps).becomes(a(LEAVING), b())
+  const { becomes, prune } = startAgent(maps, 'UDP', [a(), b(), makeEndpoint('fd00::1')])
+  assert.deepEqual(await becomes(a(UNREADY), b()), [])
+  assert.deepEqual((await prune(a(UNREADY), b()))[1], MOVED)
+  assert.deepEqual((await prune(a(UNREADY), b()))[1], undefined, 'asked once')
+  for (const endpoints of [[a(LEAVING), b()], [a(UNREADY)]]) {
+    const anew = startAgent(maps, 'UDP', [a(), b()])
+    await anew.becomes(...endpoints)
+    assert.ok(!(await anew.prune(...endpoints)).includes(MOVED))
+  }
 })
 
 test('flows past a frontend that is forwarded otherwise now end, not its sockets', async () => {
