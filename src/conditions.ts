@@ -17,9 +17,6 @@ export interface ConditionParts {
   readonly duties: { problems(): readonly Problem[] }
 }
 
-/** Of one sort of condition, objects that are named; all of them may be thousands. */
-const MAX_NAMED = 20
-
 /** Why the node takes no pods; empty: it does. */
 export function notReady({ problem }: ConditionParts['node']): string[] {
   return problem === undefined ? [] : [`Cannot take pods: ${problem}`]
@@ -42,10 +39,10 @@ export function agentConditions(parts: ConditionParts): Condition[] {
   const about = nodeReference(nodeName)
   return [
     ...[...unready, ...duties.problems()].map((problem) => ({ ...problem, about })),
-    ...unserved(tables).slice(0, MAX_NAMED),
-    ...unchecked(tables).slice(0, MAX_NAMED),
-    ...conflicting(parts).slice(0, MAX_NAMED),
-    ...closedPods(tables).slice(0, MAX_NAMED),
+    ...unserved(tables),
+    ...unchecked(tables),
+    ...conflicting(parts),
+    ...closedPods(tables),
   ]
 }
 

@@ -58,7 +58,9 @@ test('a condition is an Event of its object, once for all agents', async () => {
 })
 
 test('what passes within a look is not told, and a look tells no more than ten', async () => {
-  const many = Array.from({ length: 25 }, (_, n) => condition(`web-${n}`))
+  const many = ['A', 'B'].flatMap((reason) =>
+    Array.from({ length: 12 }, (_, n) => condition(`web-${n}`, { reason })),
+  )
   const atLook: number[] = []
   let server: FakeApiServer | undefined
   await using scene = await setScene({
@@ -70,9 +72,22 @@ test('what passes within a look is not told, and a look tells no more than ten',
       return atLook.length === 1 ? [condition('passing'), ...many] : many
     },
   })
-  await until(() => told(scene.server).length === 25)
+  await until(() => told(scene.server).length === 24)
   assert.deepEqual(atLook.slice(0, 4), [0, 0, 10, 20])
   assert.ok(told(scene.server).every(({ regarding }) => regarding.name !== 'passing'))
+})
+
+test('of one reason the first twenty by name are told, whatever their order', async () => {
+  const numbers = Array.from({ length: 30 }, (_, n) => 10 + n)
+  const order = [...numbers.slice(15), ...numbers.slice(0, 15)]
+  await using scene = await setScene({ conditions: () => order.map((n) => condition(`web-${n}`)) })
+  await until(() => told(scene.server).length === 20)
+  await someLooks()
+  const names = told(scene.server).map(({ regarding }) => regarding.name)
+  assert.deepEqual(
+    names.sort(),
+    numbers.slice(0, 20).map((n) => `web-${n}`),
+  )
 })
 
 test('objects that are not served, or not understood, are told as such', async () => {

@@ -23,6 +23,8 @@ export interface EventsOptions {
 /** An API server keeps Events for an hour: what still stands is told again then. */
 const REPEAT_MS = 3_600_000
 const MAX_PER_LOOK = 10
+/** A full map fails thousands of Services; weir status and metrics count them all. */
+const MAX_PER_REASON = 20
 const MAX_NOTE_BYTES = 1024
 const MAX_INSTANCE = 128
 const CONFLICT = 409
@@ -50,7 +52,8 @@ export class Events {
   }
 
   async #look(): Promise<void> {
-    const conditions = new Map(this.#options.conditions().map((each) => [eventName(each), each]))
+    const few = choose(this.#options.conditions())
+    const conditions = new Map(few.map((each) => [eventName(each), each]))
     const now = performance.now()
     for (const [name, at] of this.#told) if (now - at >= REPEAT_MS) this.#told.delete(name)
     const due = [...conditions].filter(([name]) => this.#stood.has(name) && !this.#told.has(name))
@@ -94,9 +97,24 @@ export class Events {
   }
 }
 
+/** Of each reason the first by name, so that all agents choose the same. */
+function choose(conditions: readonly Condition[]): Condition[] {
+  const groups = Map.groupBy(conditions, ({ reason }) => reason)
+  return [...groups.values()].flatMap((group) => {
+    const byName = [...new Map(group.map((each) => [objectName(each), each]))]
+    const sorted = byName.sort(([a], [b]) => (a < b ? -1 : 1))
+    return sorted.slice(0, MAX_PER_REASON).map(([, condition]) => condition)
+  })
+}
+
+function objectName({ about: { kind, namespace = '', name } }: Condition): string {
+  return `${kind} ${namespace}/${name}`
+}
+
 /** The same on every node, so that a Service that none of them can serve has one Event. */
-function eventName({ reason, about: { kind, namespace = '', name, uid } }: Condition): string {
-  const identity = JSON.stringify([kind, namespace, name, uid, reason])
+function eventName(condition: Condition): string {
+  const { name, uid } = condition.about
+  const identity = JSON.stringify([condition.reason, objectName(condition), uid])
   const digest = createHash('sha256').update(identity).digest('hex').slice(0, 16)
   return `${name.slice(0, 200).replace(/[-.]+$/, '')}.${digest}`
 }
