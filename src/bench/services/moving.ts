@@ -10,12 +10,19 @@ import { MOVING_SLICES, movingSlice, type SubjectNode, TARGETS, targetAddress } 
 
 const LONGEST_MS = 120_000
 
-/** Milliseconds from the request that makes the change, for each of `count` changes. */
+/** Milliseconds from the requests that make changes. */
+export interface Moves {
+  /** Until the API server has answered: its part of what follows. */
+  readonly answered: readonly number[]
+  /** Until the first connection that went there was begun. */
+  readonly followed: readonly number[]
+}
+
 export async function timeMoves(
   { ask }: ApiClient,
   { name, client, server }: SubjectNode,
   count: number,
-): Promise<number[]> {
+): Promise<Moves> {
   const argv = [builtProgram('weir-follow'), 'follow', targetAddress(name, TARGETS), '80']
   const follower = spawn(...placedCommand(client, argv), { stdio: ['ignore', 'pipe', 'inherit'] })
   const seen = new Map<string, number>()
@@ -24,24 +31,33 @@ export async function timeMoves(
     const [ns = '0', who = ''] = line.split(' ')
     seen.set(who, Number(ns) / 1e6)
   })
-  const times: number[] = []
+  const [answered, followed]: [number[], number[]] = [[], []]
   try {
     for (let turn = 0; turn <= count; turn++) {
       const slice = movingSlice(name, server, turn)
       const who = String(turn % 2)
       seen.delete(who)
-      const begunMs = Number(process.hrtime.bigint()) / 1e6
+      const begunMs = monotonicMs()
       await ask('PUT', `${MOVING_SLICES}/${slice.metadata.name}`, slice)
+      const answeredMs = monotonicMs()
       const seenMs = await waitFor(seen, who, turn)
       // The first turn may change nothing: it sets the state from which the others start.
-      if (turn > 0) times.push(seenMs - begunMs)
+      if (turn > 0) {
+        answered.push(answeredMs - begunMs)
+        followed.push(seenMs - begunMs)
+      }
       await sleep(300 + Math.random() * 400)
     }
   } finally {
     follower.kill('SIGKILL')
     lines.close()
   }
-  return times
+  return { answered, followed }
+}
+
+/** By the clock of weir-follow. */
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6
 }
 
 async function waitFor(

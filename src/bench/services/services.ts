@@ -9,11 +9,12 @@ import { type Path, placedCommand, sampleConnections } from '../load.ts'
 import { quantile } from '../measure.ts'
 import { countFrontends, cpuSeconds, statusMib } from '../scale/agent.ts'
 import { startChurn } from '../scale/churn.ts'
+import { keepingAside } from '../scale/cpus.ts'
 import { serveDataset } from '../scale/dataset.ts'
 import { describeShape, type Shape, shapeDataset } from '../scale/objects.ts'
 import { type BenchPlace, buildPlace, ownNodes } from '../scale/place.ts'
 import { findProxyTools, type ProxyTools } from './kube-proxy.ts'
-import { timeMoves } from './moving.ts'
+import { type Moves, timeMoves } from './moving.ts'
 import {
   buildSubject,
   SUBJECTS,
@@ -99,7 +100,9 @@ async function measureSize(
       for (const { process } of running) globalThis.process.kill(process.pid, 'SIGSTOP')
       const process = await measureSync(place, tools, subject, shape, options, put)
       running.push({ subject, process })
-      await measureChanges(place, subject, process, shape, options, put)
+      await keepingAside(place.serverPids(), () =>
+        measureChanges(place, subject, process, shape, options, put),
+      )
     }
     for (const { process } of running) globalThis.process.kill(process.pid, 'SIGCONT')
     say('connections, round by round')
@@ -166,9 +169,10 @@ async function measureChanges(
 ): Promise<void> {
   const { say, moves, churnSeconds } = options
   const { name } = subject
-  const report = (when: string, times: readonly number[]) => {
-    put(name, `${when}.change-to-packet.p50`, 'ms', quantile(times, 0.5))
-    put(name, `${when}.change-to-packet.p99`, 'ms', quantile(times, 0.99))
+  const report = (when: string, { answered, followed }: Moves) => {
+    put(name, `${when}.change-to-answer.p50`, 'ms', quantile(answered, 0.5))
+    put(name, `${when}.change-to-packet.p50`, 'ms', quantile(followed, 0.5))
+    put(name, `${when}.change-to-packet.p99`, 'ms', quantile(followed, 0.99))
   }
   say(`${name}: ${moves} changes`)
   report('quiet', await timeMoves(place.client, subject, moves))
