@@ -2,7 +2,7 @@
 // as conditions of the objects concerned, which become Events.
 import type { Conflict } from './control/wire.ts'
 import type { Condition, ObjectReference, Problem } from './kube/conditions.ts'
-import { policyProblems } from './policy-problems.ts'
+import { policyProblems, policyRoom } from './policy-problems.ts'
 import type { Service } from './tables/intent.ts'
 import type { Tables } from './tables/tables.ts'
 
@@ -27,7 +27,7 @@ export function agentProblems({ tables, node, duties }: ConditionParts): string[
   return [
     ...notReady(node),
     ...node.conflicts().map(describeConflict),
-    ...duties.problems().map(({ text }) => text),
+    ...[...duties.problems(), ...policyRoom(tables)].map(({ text }) => text),
     ...policyProblems(tables),
   ]
 }
@@ -36,9 +36,10 @@ export function agentProblems({ tables, node, duties }: ConditionParts): string[
 export function agentConditions(parts: ConditionParts): Condition[] {
   const { nodeName, tables, node, duties } = parts
   const unready = notReady(node).map((text) => ({ reason: 'NetworkNotReady', text }))
+  const problems = [...unready, ...duties.problems(), ...policyRoom(tables)]
   const about = nodeReference(nodeName)
   return [
-    ...[...unready, ...duties.problems()].map((problem) => ({ ...problem, about })),
+    ...problems.map((problem) => ({ ...problem, about })),
     ...unserved(tables),
     ...unchecked(tables),
     ...conflicting(parts),

@@ -91,7 +91,7 @@ test('of two that ask for one address the one that goes without is told', () => 
   ])
 })
 
-test('a pod that policy has closed is told of the pod', () => {
+test('a pod that policy has closed is told of the pod, and the Node that there is no room', () => {
   const tables = createTables()
   const address = '10.0.1.2' as Address
   tables.endpoints.upsert(endpointOf(makePod({ addresses: [address] })))
@@ -101,7 +101,9 @@ test('a pod that policy has closed is told of the pod', () => {
     ...{ ingress: POLICY_CLOSED, egress: POLICY_CLOSED },
     closed: { condition: 'PolicyTooLarge', text: 'there is no room' },
   })
-  assert.deepEqual(summary(partsOf(tables)), [
+  const [room, ...pods] = summary(partsOf(tables))
+  assert.match(room ?? '', /^PolicyMapFull\|Node\|-\|node-1\|node-1\|Cannot hold every policy: /)
+  assert.deepEqual(pods, [
     `PolicyTooLarge|Pod|${podNamespace}|${podName}|${podUid}|closed by policy: there is no room`,
   ])
 })
