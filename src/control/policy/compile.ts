@@ -1,13 +1,15 @@
 // A recipe to the entries of its set. First what holds for everybody, then for all pods, then for
 // each identity that some clause means: only where it differs from what it would find without.
+// Of identities that come or go later only their own entries are made.
 
 import type { Prefix } from '../../net/prefix.ts'
 import { IDENTITY, type PolicyEntry } from '../../tables/policy.ts'
-import { type Decisions, decide, type Grounds, type NumberedClause } from './decisions.ts'
+import { decide, type Grounds, type NumberedClause } from './decisions.ts'
 import { entriesFor, entriesForAll, type Template } from './entries.ts'
-import type { Identities, Identity } from './identities.ts'
+import { FAMILIES, type Ground, liftedClauses, placesOf, type Sizes, slackOf } from './ground.ts'
+import type { Identities, Identity, Peer } from './identities.ts'
 import type { PrefixClasses } from './prefixes.ts'
-import { type Reach, type Recipe, type RecipeClause, rangesFor } from './recipes.ts'
+import { type Recipe, type RecipeClause, rangesFor } from './recipes.ts'
 
 export interface World {
   readonly identities: Identities
@@ -23,16 +25,18 @@ export interface World {
   readonly many: number
 }
 
-type FamilyCount = 'count4' | 'count6'
-
 /** Whom the clauses mean, by their places in the recipe. */
 interface Meant {
   readonly identities: Map<Identity, number[]>
   readonly prefixes: Map<Prefix, number[]>
 }
 
-export interface Compiled extends Reach {
+type Write = (identity: number, templates: readonly Template[]) => void
+
+export interface Compiled {
+  /** Sorted. */
   readonly entries: readonly PolicyEntry[]
+  readonly ground: Ground
 }
 
 export function compile(recipe: Recipe, world: World): Compiled {
@@ -44,14 +48,8 @@ export function compile(recipe: Recipe, world: World): Compiled {
   const everybody = scoped('any')
   const allPods = scoped('any', 'pods')
   const meant = whomMeans(clauses, world)
-  const sizes = {
-    count4: clauseSizes(meant, clauses, world, 'count4'),
-    count6: clauseSizes(meant, clauses, world, 'count6'),
-  }
-  const lifted = {
-    count4: liftedClauses(sizes.count4, world.totals.count4),
-    count6: liftedClauses(sizes.count6, world.totals.count6),
-  }
+  const sizes = FAMILIES.map((family) => sizesOf(meant, clauses, world, family))
+  const [lifted4 = [], lifted6 = []] = sizes.map((each) => liftedClauses(each, world.many))
   const decideBy = (places: Iterable<number>) =>
     decide(
       inOrder(places).flatMap((at) => numbered[at] ?? []),
@@ -59,33 +57,73 @@ export function compile(recipe: Recipe, world: World): Compiled {
     )
   const anybody = decideBy(everybody)
   const groups = {
-    count4: decideBy([...allPods, ...lifted.count4]),
-    count6: decideBy([...allPods, ...lifted.count6]),
+    count4: decideBy([...allPods, ...lifted4]),
+    count6: decideBy([...allPods, ...lifted6]),
   }
-  const entries: PolicyEntry[] = []
-  const write = (identity: number, templates: readonly Template[]): void => {
-    for (const template of templates) entries.push({ identity, ...template })
+  const ground: Ground = {
+    ...{ numbered, grounds, allPods, groups, hasLifted: lifted4.length + lifted6.length > 0 },
+    meaning: {
+      ...{ byPeer: peersOf(clauses), byPrefix: meant.prefixes },
+      byPorts: scoped('any', 'pods').filter((at) => (clauses[at]?.named.length ?? 0) > 0),
+    },
+    slack: Math.min(...sizes.map((each) => slackOf(each, world.many))),
   }
+  const { entries, write } = writer()
   write(IDENTITY.any, entriesForAll(anybody))
   write(IDENTITY.unknownPod, entriesFor(decideBy(allPods), [anybody]))
   write(IDENTITY.pods4, entriesFor(groups.count4, [anybody]))
   write(IDENTITY.pods6, entriesFor(groups.count6, [anybody]))
-  writePods({ recipe, world, meant, lifted, groups, grounds, numbered, allPods }, write)
+  const concerned = ground.hasLifted ? world.identities.all() : meant.identities.keys()
+  writePods(recipe, ground, concerned, (identity) => meant.identities.get(identity), write)
   const byPlaces = remember((places: readonly number[]) =>
     entriesFor(decideBy([...everybody, ...places]), [anybody]),
   )
   for (const [prefix, places] of meant.prefixes) write(world.cidrNumber(prefix), byPlaces(places))
-  return {
-    entries: entries.sort(compareEntries),
-    covers: new Set(meant.prefixes.keys()),
-    largest: {
-      count4: Math.max(0, ...sizes.count4.values()),
-      count6: Math.max(0, ...sizes.count6.values()),
-    },
-    watchesAll:
-      lifted.count4.length + lifted.count6.length > 0 ||
-      clauses.some(({ named }) => named.length > 0),
+  return { entries: entries.sort(compareEntries), ground }
+}
+
+/** Beyond so many it costs less to compile the whole. */
+const LARGE_PART = 1000
+
+/**
+ * The entries of a recipe after these identities have come, gone or changed; undefined: only the
+ * whole tells.
+ */
+export function recompile(
+  recipe: Recipe,
+  { identities }: World,
+  changed: readonly Identity[],
+): readonly PolicyEntry[] | undefined {
+  const { ground } = recipe
+  if (!ground || ground.slack <= 0 || changed.length > LARGE_PART) return undefined
+  const places = new Map<Identity, readonly number[]>()
+  for (const identity of changed) {
+    if (!identities.isAlive(identity)) continue
+    const found = placesOf(ground.meaning, identity)
+    if (found.length > 0 || ground.hasLifted) places.set(identity, found)
   }
+  const { entries, write } = writer()
+  writePods(recipe, ground, places.keys(), (identity) => places.get(identity), write)
+  const numbers = new Set(changed.map(({ number }) => number))
+  const others = recipe.entries.filter(({ identity }) => !numbers.has(identity))
+  if (others.length === recipe.entries.length && entries.length === 0) return recipe.entries
+  return [...others, ...entries].sort(compareEntries)
+}
+
+function writer(): { entries: PolicyEntry[]; write: Write } {
+  const entries: PolicyEntry[] = []
+  const write: Write = (identity, templates) => {
+    for (const template of templates) entries.push({ identity, ...template })
+  }
+  return { entries, write }
+}
+
+function peersOf(clauses: readonly RecipeClause[]): Map<Peer, number[]> {
+  const places = new Map<Peer, number[]>()
+  for (const [at, { scope, peers }] of clauses.entries()) {
+    if (scope === 'some') for (const peer of new Set(peers)) push(places, peer, at)
+  }
+  return places
 }
 
 function groundsOf({ isolatedBy }: Recipe): Grounds {
@@ -130,56 +168,37 @@ function push<Key>(lists: Map<Key, number[]>, key: Key, at: number): void {
   else lists.set(key, [at])
 }
 
-/** How many identities each clause means, of those clauses that mean many. */
-function clauseSizes(
+function sizesOf(
   meant: Meant,
   clauses: readonly RecipeClause[],
-  { totals, many }: World,
-  family: FamilyCount,
-): ReadonlyMap<number, number> {
-  const sizes = new Map<number, number>()
-  if (totals[family] < many) return sizes
+  { totals }: World,
+  family: (typeof FAMILIES)[number],
+): Sizes {
+  const ofClauses = new Map<number, number>()
   for (const [identity, places] of meant.identities) {
     if (identity[family] === 0) continue
-    for (const at of places) sizes.set(at, (sizes.get(at) ?? 0) + 1)
+    for (const at of places) {
+      const isPlain = clauses[at]?.scope === 'some' && clauses[at]?.named.length === 0
+      if (isPlain) ofClauses.set(at, (ofClauses.get(at) ?? 0) + 1)
+    }
   }
-  for (const [at, size] of sizes) {
-    const isPlain = clauses[at]?.scope === 'some' && clauses[at]?.named.length === 0
-    if (!isPlain || size < many) sizes.delete(at)
-  }
-  return sizes
-}
-
-function liftedClauses(sizes: ReadonlyMap<number, number>, total: number): number[] {
-  const lifted = [...sizes].filter(([, size]) => size * 2 > total)
-  return lifted.map(([at]) => at).sort((a, b) => a - b)
-}
-
-interface PodsContext {
-  readonly recipe: Recipe
-  readonly world: World
-  readonly meant: Meant
-  readonly lifted: Readonly<Record<FamilyCount, readonly number[]>>
-  readonly groups: Readonly<Record<FamilyCount, Decisions>>
-  readonly grounds: Grounds
-  readonly numbered: readonly NumberedClause[]
-  readonly allPods: readonly number[]
+  return { total: totals[family], ofClauses }
 }
 
 function writePods(
-  context: PodsContext,
-  write: (identity: number, templates: readonly Template[]) => void,
+  recipe: Recipe,
+  ground: Ground,
+  identities: Iterable<Identity>,
+  placesFor: (identity: Identity) => readonly number[] | undefined,
+  write: Write,
 ): void {
-  const { world, meant, lifted, recipe } = context
-  const hasLifted = lifted.count4.length + lifted.count6.length > 0
-  const concerned = hasLifted ? world.identities.all() : meant.identities.keys()
   const known = new Map<string | number, readonly Template[]>()
-  for (const identity of concerned) {
-    const places = meant.identities.get(identity)
+  for (const identity of identities) {
+    const places = placesFor(identity)
     const standing = places ? standingOf(recipe, identity, places) : familiesOf(identity)
     let templates = known.get(standing)
     if (!templates) {
-      templates = podEntries(context, identity, places ?? [])
+      templates = podEntries(recipe, ground, identity, places ?? [])
       known.set(standing, templates)
     }
     write(identity.number, templates)
@@ -198,10 +217,9 @@ function familiesOf({ count4, count6 }: Identity): number {
   return (count4 > 0 ? 1 : 0) + (count6 > 0 ? 2 : 0)
 }
 
-const FAMILIES = ['count4', 'count6'] as const
-
 function podEntries(
-  { recipe, numbered, groups, grounds, allPods }: PodsContext,
+  recipe: Recipe,
+  { numbered, groups, grounds, allPods }: Ground,
   identity: Identity,
   places: readonly number[],
 ): readonly Template[] {

@@ -3,11 +3,12 @@
 // alone, but for the numbers: what a rebuild from nothing gives differs in these only.
 import type { Prefix } from '../../net/prefix.ts'
 import { later } from '../../state/timer.ts'
-import { IDENTITY } from '../../tables/policy.ts'
+import { IDENTITY, type PolicyEntry } from '../../tables/policy.ts'
 import type { Tables } from '../../tables/tables.ts'
 import { Addresses } from './addresses.ts'
 import { PolicyBook } from './book.ts'
-import { compile, type World } from './compile.ts'
+import { compile, recompile, type World } from './compile.ts'
+import type { Ground } from './ground.ts'
 import { type ChangedWords, Identities, type Identity } from './identities.ts'
 import { Locals } from './locals.ts'
 import { isSameForOthers, PolicyOutput } from './output.ts'
@@ -198,43 +199,55 @@ export class PolicyCompiler {
     const world = this.#world()
     const fresh = new Set(this.#prefixNumbers.keepOnly(this.#classes.prefixes()))
     for (const { number } of created) fresh.add(number)
-    for (const recipe of this.#concerned(changed, prefixes)) this.#compile(recipe, world, fresh)
+    const isFresh = (identity: number) => fresh.has(identity) || this.#isNobody(identity)
+    const concerned = this.#concerned(changed)
+    for (const recipe of this.#recipes.all()) {
+      const { ground } = recipe
+      if (ground) ground.slack -= changed.length
+      const hasOtherBlocks = prefixes.length > 0 && (ground?.meaning.byPrefix.size ?? 0) > 0
+      if (!ground || ground.slack <= 0 || hasOtherBlocks) this.#compile(recipe, world, isFresh)
+      else if (concerned(recipe, ground)) this.#recompile(recipe, changed, world, isFresh)
+    }
   }
 
-  /** Recipes whose entries may be others now. */
-  #concerned(changed: readonly Identity[], prefixes: readonly Prefix[]): Set<Recipe> {
-    const concerned = new Set(this.#recipes.takeNew())
-    const add = (key: string): void => {
-      const recipe = this.#recipes.get(key)
-      if (recipe) concerned.add(recipe)
-    }
-    for (const key of this.#peers.takeAffected()) add(key)
+  /** Whose entries these identities may change, be it that they are nobody any more. */
+  #concerned(changed: readonly Identity[]): (recipe: Recipe, ground: Ground) => boolean {
+    const users = new Set(this.#peers.takeAffected())
     // A family more or less changes what an identity's entries are compared with.
-    for (const { peers } of changed)
-      for (const { users } of peers) for (const key of users) add(key)
-    if (changed.length + prefixes.length === 0) return concerned
-    const { totals } = this.#identities
-    const classes = new Set(changed.flatMap(({ prefix }) => prefix ?? []))
-    for (const recipe of this.#recipes.all()) {
-      const isCovered = [...classes].some((prefix) => recipe.covers.has(prefix))
-      const hasBlocks =
-        prefixes.length > 0 && recipe.clauses.some(({ blocks }) => blocks.length > 0)
-      const { count4, count6 } = recipe.largest
-      const isMost = count4 * 2 > totals.count4 || count6 * 2 > totals.count6
-      if (recipe.watchesAll || isMost || isCovered || hasBlocks) concerned.add(recipe)
+    for (const { peers } of changed) {
+      for (const peer of peers) for (const key of peer.users) users.add(key)
     }
-    return concerned
+    const classes = [...new Set(changed.flatMap(({ prefix }) => prefix ?? []))]
+    return ({ key }, { hasLifted, meaning: { byPorts, byPrefix } }) =>
+      users.has(key) ||
+      (changed.length > 0 && (hasLifted || byPorts.length > 0)) ||
+      classes.some((prefix) => byPrefix.has(prefix))
+  }
+
+  #compile(recipe: Recipe, world: World, isFresh: (identity: number) => boolean): void {
+    const { entries, ground } = compile(recipe, world)
+    recipe.ground = ground
+    this.#put(recipe, entries, isFresh)
+  }
+
+  #recompile(
+    recipe: Recipe,
+    changed: readonly Identity[],
+    world: World,
+    isFresh: (identity: number) => boolean,
+  ): void {
+    const entries = recompile(recipe, world, changed)
+    if (!entries) this.#compile(recipe, world, isFresh)
+    else if (entries !== recipe.entries) this.#put(recipe, entries, isFresh)
   }
 
   /** Content that differs for somebody who was there already gets a new id. */
-  #compile(recipe: Recipe, world: World, fresh: ReadonlySet<number>): void {
-    const { entries, ...reach } = compile(recipe, world)
-    Object.assign(recipe, reach)
-    const isKept =
-      recipe.id !== 0 &&
-      isSameForOthers(recipe.entries, entries, (identity) => {
-        return fresh.has(identity) || this.#isNobody(identity)
-      })
+  #put(
+    recipe: Recipe,
+    entries: readonly PolicyEntry[],
+    isFresh: (identity: number) => boolean,
+  ): void {
+    const isKept = recipe.id !== 0 && isSameForOthers(recipe.entries, entries, isFresh)
     recipe.entries = entries
     if (!isKept) recipe.id = ++this.#setId
   }

@@ -44,10 +44,12 @@ export interface Peer {
   readonly users: Set<string>
 }
 
-/** A making, and the ports of which it was made. */
-interface Made {
-  readonly ports: readonly NamedPort[]
-  readonly making: Making
+/** Labels or ports as far as rules ask for them, and what was made of them. */
+interface Shared<Named> {
+  readonly named: Named
+  readonly text: string
+  /** By namespace; `of` are the ports. */
+  readonly made: Map<string, { readonly of: readonly NamedPort[]; readonly making: Making }[]>
 }
 
 /** Words that begin or cease to tell peers apart. */
@@ -63,8 +65,11 @@ export class Identities {
   readonly #byPrefix = new Map<Prefix, Set<Identity>>()
   readonly #renewals = new Map<string, number>()
   readonly #words = { labels: new Map<string, number>(), ports: new Map<string, number>() }
-  /** Of this run, by what rows of pods share: their labels, and the namespace. */
-  #makings = new Map<Labels, Map<string, Made[]>>()
+  /** Of this run, by what rows of pods share. */
+  readonly #shared = {
+    labels: new Map<Labels, Shared<Labels>>(),
+    ports: new Map<readonly NamedPort[], Shared<readonly NamedPort[]>>(),
+  }
   #last: number = IDENTITY.firstPod - 1
   /** Since the last takeChanges(): those that came, went, or have a family more or less. */
   readonly #changed = new Set<Identity>()
@@ -106,29 +111,30 @@ export class Identities {
       labels: countUses(this.#words.labels, words.labels, by),
       ports: countUses(this.#words.ports, words.ports, by),
     }
-    if (changed.labels.length + changed.ports.length > 0) this.#makings.clear()
+    if (changed.labels.length + changed.ports.length > 0) this.#forget()
     return changed
   }
 
   /** From now on pods of the namespace have other identities than before. */
   renew(namespace: string): void {
     this.#renewals.set(namespace, (this.#renewals.get(namespace) ?? 0) + 1)
-    this.#makings.clear()
+    this.#forget()
   }
 
   makingOf({ namespace, labels, ports }: Pod, prefix: Prefix | undefined): Making {
-    const ofLabels = this.#makings.get(labels) ?? new Map<string, Made[]>()
-    this.#makings.set(labels, ofLabels)
-    const ofNamespace = ofLabels.get(namespace) ?? []
-    ofLabels.set(namespace, ofNamespace)
-    const known = ofNamespace.find((made) => made.ports === ports && made.making.prefix === prefix)
+    const ofLabels = remembered(this.#shared.labels, labels, () => this.#namedLabels(labels))
+    const made = ofLabels.made.get(namespace) ?? []
+    ofLabels.made.set(namespace, made)
+    const known = made.find((each) => each.of === ports && each.making.prefix === prefix)
     if (known) return known.making
-    const named = { labels: this.#namedLabels(labels), ports: this.#namedPorts(ports) }
+    const ofPorts = remembered(this.#shared.ports, ports, () => this.#namedPorts(ports))
     const renewals = this.#renewals.get(namespace) ?? 0
-    const texts = [JSON.stringify(named.labels), JSON.stringify(named.ports)]
-    const key = [namespace, renewals, ...texts, prefix ?? ''].join('|')
-    const making = { key, namespace, renewals, ...named, prefix }
-    ofNamespace.push({ ports, making })
+    const key = [namespace, renewals, ofLabels.text, ofPorts.text, prefix ?? ''].join('|')
+    const making = {
+      ...{ key, namespace, renewals, prefix },
+      ...{ labels: ofLabels.named, ports: ofPorts.named },
+    }
+    made.push({ of: ports, making })
     return making
   }
 
@@ -167,7 +173,7 @@ export class Identities {
     const taken = { changed: [...this.#changed], created: [...this.#created] }
     this.#changed.clear()
     this.#created.clear()
-    this.#makings.clear()
+    this.#forget()
     return taken
   }
 
@@ -210,6 +216,10 @@ export class Identities {
     return this.#last
   }
 
+  #forget(): void {
+    for (const shared of Object.values(this.#shared)) shared.clear()
+  }
+
   /** In one order, whatever theirs. */
   #namedLabels(labels: Labels): Labels {
     const names = Object.keys(labels).filter((name) => this.#words.labels.has(name))
@@ -234,6 +244,20 @@ function differOnlyBy(words: ChangedWords, a: Making, b: Making): boolean {
   const lasting = ({ ports }: Making) => ports.filter(({ name }) => !words.ports.has(name))
   if (a.ports.length + b.ports.length === 0) return true
   return JSON.stringify(lasting(a)) === JSON.stringify(lasting(b))
+}
+
+function remembered<Named>(
+  all: Map<Named, Shared<Named>>,
+  of: Named,
+  name: () => Named,
+): Shared<Named> {
+  let shared = all.get(of)
+  if (!shared) {
+    const named = name()
+    shared = { named, text: JSON.stringify(named), made: new Map() }
+    all.set(of, shared)
+  }
+  return shared
 }
 
 function countUses(uses: Map<string, number>, words: ReadonlySet<string>, by: 1 | -1): string[] {

@@ -1,12 +1,13 @@
 // Recipes: what a set is made of. Pods with the same policies, and the same numbers for the names
 // of ports that these ask for, share one. It says whom each clause means and which ports, as far as
 // that does not depend on the peer.
-import { hostPrefix, type Prefix } from '../../net/prefix.ts'
+import { hostPrefix } from '../../net/prefix.ts'
 import { protocolNumber } from '../../net/protocol.ts'
 import type { NamedPort, Node } from '../../tables/intent.ts'
 import type { PolicyDirection, PolicyEntry, PolicyPort } from '../../tables/policy.ts'
 import { type Clause, comparePolicies, type Policy } from './clauses.ts'
 import type { PortRange } from './decisions.ts'
+import type { Ground } from './ground.ts'
 import type { Identity, Peer } from './identities.ts'
 import type { Peers } from './peers.ts'
 import type { Block, PrefixClasses } from './prefixes.ts'
@@ -26,7 +27,7 @@ export interface RecipeClause {
   readonly ruleId: number
 }
 
-export interface Recipe extends Reach {
+export interface Recipe {
   readonly key: string
   readonly direction: PolicyDirection
   readonly clauses: readonly RecipeClause[]
@@ -39,16 +40,8 @@ export interface Recipe extends Reach {
   /** Of its set. */
   id: number
   entries: readonly PolicyEntry[]
-}
-
-/** Which identities that come or go may change the entries, beside those whom its peers mean. */
-export interface Reach {
-  /** Any. */
-  readonly watchesAll: boolean
-  /** Those in these classes of addresses, for its blocks cover them. */
-  readonly covers: ReadonlySet<Prefix>
-  /** Any, once a clause means most of a family: how many the largest one means. */
-  readonly largest: { readonly count4: number; readonly count6: number }
+  /** Absent until it is compiled. */
+  ground: Ground | undefined
 }
 
 interface Wanted {
@@ -64,8 +57,6 @@ export class Recipes {
   readonly #rules: Rules
   readonly #nodes: () => Iterable<Node>
   readonly #byKey = new Map<string, Recipe>()
-  /** Since takeNew(). */
-  readonly #new = new Set<Recipe>()
   readonly #prefixes = new Set<string>()
 
   constructor(parts: {
@@ -100,7 +91,6 @@ export class Recipes {
     if (!recipe) {
       recipe = this.#create(key, direction, sorted, own)
       this.#byKey.set(key, recipe)
-      this.#new.add(recipe)
     }
     recipe.uses++
     return recipe
@@ -109,18 +99,11 @@ export class Recipes {
   release(recipe: Recipe): void {
     if (--recipe.uses > 0) return
     this.#byKey.delete(recipe.key)
-    this.#new.delete(recipe)
     for (const { peers, blocks } of recipe.clauses) {
       for (const peer of peers) this.#peers.unuse(peer, recipe.key)
       for (const block of blocks) this.#note(this.#classes.remove(block))
     }
     for (const text of recipe.texts) this.#rules.unuse(text)
-  }
-
-  takeNew(): Recipe[] {
-    const recipes = [...this.#new]
-    this.#new.clear()
-    return recipes
   }
 
   /** Prefixes that came or went since the last call. */
@@ -148,8 +131,7 @@ export class Recipes {
     const isolating = policies.filter(({ layer }) => layer === 'NetworkPolicy')
     const clauses = policies.flatMap((policy) => policy[direction] ?? [])
     return {
-      ...{ key, direction, texts, uses: 0, id: 0, entries: [], watchesAll: false },
-      ...{ covers: new Set(), largest: { count4: 0, count6: 0 } },
+      ...{ key, direction, texts, uses: 0, id: 0, entries: [], ground: undefined },
       clauses: clauses.map((clause) => this.#clause(clause, { key, direction, ports, rule })),
       isolatedBy: isolating.length > 0 ? rule(isolationText(isolating, direction)) : 0,
       asksNodes: clauses.some(({ peers }) => peers?.some(({ kind }) => kind === 'nodes')),
