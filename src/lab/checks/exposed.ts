@@ -3,15 +3,7 @@
 import type { Address, Family } from '../../net/address.ts'
 import type { ClusterNode, Where } from '../cluster.ts'
 import { HOST_PORTS, NAMESPACE, outsideAddress } from '../fixture.ts'
-import {
-  type Answer,
-  ask,
-  expectThat,
-  mustAnswer,
-  mustRefuse,
-  mustTransfer,
-  type Target,
-} from '../probes.ts'
+import { ask, expectThat, mustAnswer, mustRefuse, mustTransfer, type Target } from '../probes.ts'
 import { addressOf, type Check, checksFor, inPod, podOf, type Scene } from '../scene.ts'
 
 const HTTP = 80
@@ -55,22 +47,6 @@ function outsideTarget(name: Parameters<typeof outsideAddress>[0], udp: boolean)
   })
 }
 
-/**
- * As mustAnswer, but one question of the lot may be asked twice. About one in ten thousand is lost
- * in the rounds that follow others, between hosts that use their ports again: not understood yet.
- */
-async function mostAnswer(
-  { cluster }: Scene,
-  from: Where,
-  target: Target,
-  { count, udp }: { readonly count: number; readonly udp: boolean },
-): Promise<Answer[]> {
-  const answers = (await ask(cluster, from, target, { udp, count })).filter(({ ok }) => ok)
-  if (answers.length === count) return answers
-  const rest = { udp, count: count - answers.length }
-  return [...answers, ...(await mustAnswer(cluster, from, target, rest))]
-}
-
 /** Every backend answers; what they saw as the client, by backend's node. */
 async function askAll(
   scene: Scene,
@@ -79,7 +55,7 @@ async function askAll(
   udp: boolean,
 ): Promise<Map<string, string>> {
   const { cluster } = scene
-  const answers = await mostAnswer(scene, from, target, { udp, count: TRIES })
+  const answers = await mustAnswer(cluster, from, target, { udp, count: TRIES })
   const seen = new Map(answers.map(({ answer }) => [answer?.node ?? '', answer?.client ?? '']))
   const nodes = cluster.nodes().map(({ name }) => name)
   const missed = nodes.filter((name) => !seen.has(name))
@@ -243,7 +219,7 @@ function ofOneNode(scene: Scene, family: Family): Check[] {
 function ofChoice(scene: Scene, family: Family): Check[] {
   const { cluster, node, client } = scene
   const sticks = async (from: Where, target: Target, udp: boolean): Promise<string> => {
-    const answers = await mostAnswer(scene, from, target, { udp, count: 20 })
+    const answers = await mustAnswer(cluster, from, target, { udp, count: 20 })
     const names = new Set(answers.map(({ answer }) => answer?.name))
     expectThat(names.size === 1, 'one backend', [...names].join(', '))
     return `20 answers from ${[...names].join()}`
