@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* Claiming the reverse tuple of a new pair: that is how a source port is allocated. */
 #pragma once
+#include "balance.h"
 #include "masquerade.h"
 
 #define PORT_TRIES 128

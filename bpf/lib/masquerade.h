@@ -130,8 +130,8 @@ static __noinline void flow_source_world(void *ctx, const struct packet *pkt, st
 static __always_inline void flow_translate_source(void *ctx, const struct packet *pkt,
 						  struct flow *forward)
 {
-	bool is_world =
-		forward->next == FLOW_TO_STACK && !address_is_own(&forward->out.destination);
+	bool is_own = address_is_own(&forward->out.destination);
+	bool is_world = forward->next == FLOW_TO_STACK && !is_own;
 
 	if (pkt->direction == DIRECTION_FROM_POD) {
 		if (is_world)
@@ -140,9 +140,13 @@ static __always_inline void flow_translate_source(void *ctx, const struct packet
 	}
 	if (!(forward->flags & FLOW_SERVICE))
 		return;
-	if (is_world)
+	if (is_world) {
 		flow_source_world(ctx, pkt, forward);
-	else if (forward->next != FLOW_TO_ENDPOINT && forward->next != FLOW_TO_STACK &&
-		 forward->next != FLOW_TO_HOST && !(forward->flags & FLOW_DSR))
+	} else if (pkt->direction == DIRECTION_TO_UPLINK && is_own) {
 		flow_source_here(pkt, forward);
+		flow_go_stack(forward, true);
+	} else if (forward->next != FLOW_TO_ENDPOINT && forward->next != FLOW_TO_STACK &&
+		   forward->next != FLOW_TO_HOST && !(forward->flags & FLOW_DSR)) {
+		flow_source_here(pkt, forward);
+	}
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* The two halves of a connection: made, promoted, refreshed and removed together. */
 #pragma once
+#include "choose.h"
 #include "claim.h"
 #include "dsr.h"
 #include "policy.h"
@@ -86,9 +87,11 @@ static __always_inline int pair_may_open(const struct packet *pkt, const struct 
 		return to_endpoint && forward->to_ifindex == pkt->on_ifindex ? 0 : PASS;
 	if (pkt->direction == DIRECTION_FROM_UPLINK)
 		return to_endpoint || forward->flags & FLOW_SERVICE ? 0 : PASS;
-	/* Whose backend is the node itself is translated at the socket: no answer passes here. */
+	/* To itself the node is translated at the socket, or answers are met on the loopback. */
 	if (pkt->direction == DIRECTION_TO_UPLINK && forward->next == FLOW_TO_STACK)
-		return address_is_own(&forward->out.destination) ? -DROP_NO_ROUTE : 0;
+		return config.socket_services && address_is_own(&forward->out.destination)
+			       ? -DROP_NO_ROUTE
+			       : 0;
 	if (pkt->direction == DIRECTION_FROM_HOST)
 		return to_endpoint || forward->next == FLOW_TO_STACK ? -DROP_NO_ROUTE : 0;
 	return 0;

@@ -4,7 +4,7 @@
  */
 #pragma once
 #include "drop.h"
-#include "encap.h"
+#include "forward.h"
 #include "reply_write.h"
 
 /* Back to where it came from. */
@@ -19,7 +19,7 @@ static __always_inline int reply_send(struct __sk_buff *skb, const struct packet
 	if (pkt->direction == DIRECTION_FROM_UPLINK)
 		return bpf_redirect(skb->ifindex, 0);
 	if (pkt->direction == DIRECTION_FROM_HOST || pkt->direction == DIRECTION_TO_UPLINK)
-		return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
+		return forward_to_host(skb);
 	return bpf_redirect_peer(skb->ifindex, 0);
 }
 

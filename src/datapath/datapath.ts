@@ -219,6 +219,8 @@ export class Datapath {
 }
 
 const NO_ADDRESS = parseAddress('::')
+/** Of any network namespace. */
+const LOOPBACK_IFINDEX = 1
 
 function programConfig(
   options: DatapathOptions,
@@ -266,6 +268,8 @@ function hooksOf(
     ({ kind: 'tcx', program, direction, device, ifindex }) as const
   const sockets = socketServices ? object.programs : []
   return [
+    // What the node sends itself, when no socket is translated.
+    ...(socketServices ? [] : [tcx('to_uplink', 'egress', 'lo', LOOPBACK_IFINDEX)]),
     ...uplinks.flatMap(({ name, ifindex }) => [
       tcx('from_uplink', 'ingress', name, ifindex),
       tcx('to_uplink', 'egress', name, ifindex),

@@ -62,6 +62,8 @@ function ensureHostPair(netlink: Netlink, { gateways, podMtu }: GatewayWishes) {
   const { ifindex, mac } = existing(netlink, HOST_DEVICE)
   const peer = existing(netlink, HOST_PEER)
   for (const name of [HOST_DEVICE, HOST_PEER]) allowForwarding(netlink, name)
+  // What the node sends itself by a frontend comes in here, from its own address.
+  setSysctl(netlink, `net/ipv4/conf/${HOST_DEVICE}/accept_local`, '1')
   const settings = { addrGenModeNone: true, noArp: true, mtu: podMtu, up: true }
   netlink.run(...[peer.ifindex, ifindex].flatMap((index) => setLinkRequests(index, settings)))
   const wanted = Object.values(gateways)

@@ -246,7 +246,7 @@ function noRoute(s: Side): Uint8Array {
   const { frame: refused } = fromNode(s, s.world, tcp(1000, 53, 'R'))
   const [type, code] = s.family === 4 ? [3, 0] : [1, 0]
   const payload = refused.slice(14, 14 + (s.family === 4 ? 40 : 60))
-  const macs = { sourceMac: MAC.peer, destinationMac: MAC.host }
+  const macs = { sourceMac: MAC.uplink, destinationMac: MAC.host }
   const body: Body = { kind: 'icmp', type, code, payload }
   return frame(macs, s.world, s.gateway, body, { dontFragment: true })
 }

@@ -36,7 +36,7 @@ export function asks(s: Side, client: Client, to: Address, body: Body): Met {
     case 'neighbourPod':
       return byUplink(frame(WAY.fromPeer, clientAddress(s, client), to, body))
     case 'node':
-      return leavingNode(frame(OUT_OF_NODE, s.node, to, body))
+      return leavingNode(s, to, body)
     case 'overlayPod':
       return arriving(s.overlayPod, to, body, { ttl: 64 })
   }
@@ -60,10 +60,10 @@ export function reaches(s: Side, client: Client, place: Place, source: Address, 
       return { action: 'REDIRECT', out: wrapped(s, inner), sentByXdp }
     }
     case 'node':
-      if (client !== 'overlayPod') {
-        return { action: 'PASS', out: frame(macs, source, s.node, body) }
+      if (client === 'overlayPod' || client === 'node') {
+        return { action: 'REDIRECT', out: frame(TO_HOST, source, s.node, body) }
       }
-      return { action: 'REDIRECT', out: frame(TO_HOST, source, s.node, body) }
+      return { action: 'PASS', out: frame(macs, source, s.node, body) }
   }
 }
 
@@ -80,9 +80,7 @@ export function answers(s: Side, client: Client, place: Place, to: Address, body
       return arriving(s.overlayPod, to, body, { ttl: 64 })
     case 'node':
       if (client === 'podA') return intoPodA(frame(PODS.podA.into, s.node, to, body))
-      if (client === 'outside' || client === 'neighbourPod') {
-        return leavingNode(frame(OUT_OF_NODE, s.node, to, body))
-      }
+      if (client !== 'overlayPod') return leavingNode(s, to, body)
       return {
         program: 'from_host',
         on: IFINDEX.host,
@@ -105,8 +103,11 @@ export function comesBack(s: Side, client: Client, place: Place, from: Address, 
     case 'neighbourPod':
       return { action, out: frame(macs, from, to, body, hop), sentByXdp }
     case 'node':
-      if (place !== 'overlayPod') return { action: 'PASS', out: frame(macs, from, to, body) }
-      return { action: 'REDIRECT', out: frame(TO_HOST, from, to, body) }
+      // From its own address it takes nothing but by weir_host.
+      if (place !== 'node' && (place === 'overlayPod' || from === s.node)) {
+        return { action: 'REDIRECT', out: frame(TO_HOST, from, to, body) }
+      }
+      return { action: 'PASS', out: frame(macs, from, to, body) }
     case 'overlayPod': {
       const inner = frame(BY_HOST, from, to, body, hop)
       return { action: 'REDIRECT', out: wrapped(s, inner), sentByXdp }
@@ -118,8 +119,10 @@ function byUplink(bytes: Uint8Array): Met {
   return { program: 'from_uplink', on: IFINDEX.uplink, frame: bytes }
 }
 
-function leavingNode(bytes: Uint8Array): Met {
-  return { program: 'to_uplink', on: IFINDEX.uplink, frame: bytes }
+/** What it sends to its own address it sends by the loopback. */
+function leavingNode(s: Side, to: Address, body: Body): Met {
+  const on = to === s.node ? IFINDEX.loopback : IFINDEX.uplink
+  return { program: 'to_uplink', on, frame: frame(OUT_OF_NODE, s.node, to, body) }
 }
 
 function intoPodA(bytes: Uint8Array): Met {

@@ -8,7 +8,7 @@ import { type Mac, parseMac } from '../../src/net/mac.ts'
 import { ip } from './own-netns.ts'
 
 export const IFINDEX = {
-  ...{ podA: 11, podB: 12, host: 20, uplink: 21, overlay: 22 },
+  ...{ loopback: 1, podA: 11, podB: 12, host: 20, uplink: 21, overlay: 22 },
   /** A second uplink, towards `far` alone; not in the rows unless a fixture puts it there. */
   uplink2: 23,
 } as const

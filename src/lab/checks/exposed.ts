@@ -158,17 +158,17 @@ async function hostPort(scene: Scene, family: Family, from: Where, udp: boolean)
 }
 
 function fromInside(scene: Scene, family: Family, side: string, from: Where): Check[] {
-  const { node, otherNode, settings } = scene
-  // What a node sends itself passes no hook per packet.
-  const toItself = side === 'pod' || settings.socketServices
+  const { node, otherNode } = scene
   const both = (udp: boolean, word: string): Record<string, () => Promise<string>> => {
     const all = (target: (family: Family) => Target) => async (): Promise<string> => {
       const seen = await askAll(scene, from, target(family), udp)
       return [...seen].map(([name, source]) => `${name} saw ${source}`).join(', ')
     }
-    const own = (): Promise<string> => all(nodePort(scene, node, 'exposed', udp))()
     return {
-      ...(toItself ? { [`${side} to its node's node port, ${word}`]: own } : {}),
+      [`${side} to its node's node port, ${word}`]: all(nodePort(scene, node, 'exposed', udp)),
+      [`${side} to its node's node port of hosts, ${word}`]: all(
+        nodePort(scene, node, 'hosts', udp),
+      ),
       [`${side} to another node's node port, ${word}`]: () =>
         all(nodePort(scene, otherNode, 'exposed', udp))(),
       [`${side} to a load balancer's address, ${word}`]: all(outsideTarget('balancer', udp)),

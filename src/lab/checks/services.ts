@@ -35,15 +35,11 @@ function sideChecks(scene: Scene, family: Family, side: string, from: Where): Ch
     const address = clusterIpOf(cluster, service, family)
     return mustRefuse(cluster, from, { address, port: udp ? DNS : HTTP }, { udp })
   }
-  const hosts = {
-    [`${side} to a Service of hosts, TCP`]: () => reached('host', false),
-    [`${side} to a Service of hosts, UDP`]: () => reached('host', true),
-  }
   return checksFor(scene, family, {
     [`${side} to a Service, TCP, every backend`]: () => reached('server', false),
     [`${side} to a Service, UDP, every backend`]: () => reached('server', true),
-    // What a node sends itself passes no hook per packet.
-    ...(side === 'pod' || scene.settings.socketServices ? hosts : {}),
+    [`${side} to a Service of hosts, TCP`]: () => reached('host', false),
+    [`${side} to a Service of hosts, UDP`]: () => reached('host', true),
     [`${side} to a Service without backends, TCP, refused at once`]: () => refused('nobody', false),
     [`${side} to a Service without backends, UDP, refused at once`]: () => refused('nobody', true),
     [`${side} to a Service whose backend refuses, TCP`]: () => refused('closed', false),
