@@ -33,6 +33,7 @@ interface ServicesFlags extends Format {
   readonly churn: string
   readonly churnSeconds: string
   readonly moves: string
+  readonly limitS: string
 }
 
 const say = (text: string): void => console.error(text)
@@ -120,6 +121,11 @@ function addServices(bench: Command): void {
     .option('--churn <count>', 'slices changed per second', '100')
     .option('--churn-seconds <seconds>', 'length of the churn', '20')
     .option('--moves <count>', 'timed changes of one slice', '30')
+    .option(
+      '--limit-s <seconds>',
+      'of one sync, or of all moves; what is slower is left out',
+      '600',
+    )
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<ServicesFlags>()
       const run = runServices({
@@ -129,6 +135,7 @@ function addServices(bench: Command): void {
         churn: Number(options.churn),
         churnSeconds: Number(options.churnSeconds),
         moves: Number(options.moves),
+        limitMs: Number(options.limitS) * 1000,
         say,
       })
       await toTheEnd(async () => {

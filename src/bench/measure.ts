@@ -23,6 +23,9 @@ export interface BenchRow {
   readonly ratio: number
 }
 
+/** What did not come about in the time allowed. It is a result, and no reason to end a run. */
+export class Unreached extends Error {}
+
 /** Samples every subject once per round, in an order that rotates, and compares. */
 export async function measureInterleaved(
   subjects: readonly Subject[],

@@ -20,6 +20,15 @@ export const FULL_SHAPE: Shape = {
   nodes: 500,
 }
 
+/** Ten endpoints each up to 10k Services, two beyond; no pods, which kube-proxy does not watch. */
+export function servicesShape(services: number): Shape {
+  if (services <= 1) {
+    return { services: 0, endpointsPerService: 0, pods: 0, namespaces: 0, nodes: 0 }
+  }
+  const endpointsPerService = services > 10_000 ? 2 : 10
+  return { services, endpointsPerService, pods: 0, namespaces: 100, nodes: 100 }
+}
+
 export interface ApiObject {
   readonly apiVersion: string
   readonly kind: string

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { builtProgram } from '../../lab/paths.ts'
 import { placedCommand } from '../load.ts'
+import { Unreached } from '../measure.ts'
 import type { ApiClient } from '../scale/api-client.ts'
 import { MOVING_SLICES, movingSlice, type SubjectNode, TARGETS, targetAddress } from './subjects.ts'
 
@@ -18,10 +19,15 @@ export interface Moves {
   readonly followed: readonly number[]
 }
 
+/**
+ * Times `count` changes, or as many as are begun within `limitMs`. Throws Unreached when one is not
+ * followed.
+ */
 export async function timeMoves(
   { ask }: ApiClient,
   { name, client, server }: SubjectNode,
   count: number,
+  limitMs: number,
 ): Promise<Moves> {
   const argv = [builtProgram('weir-follow'), 'follow', targetAddress(name, TARGETS), '80']
   const follower = spawn(...placedCommand(client, argv), { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -32,8 +38,9 @@ export async function timeMoves(
     seen.set(who, Number(ns) / 1e6)
   })
   const [answered, followed]: [number[], number[]] = [[], []]
+  const until = performance.now() + limitMs
   try {
-    for (let turn = 0; turn <= count; turn++) {
+    for (let turn = 0; turn <= count && performance.now() < until; turn++) {
       const slice = movingSlice(name, server, turn)
       const who = String(turn % 2)
       seen.delete(who)
@@ -71,7 +78,8 @@ async function waitFor(
     if (at !== undefined) return at
     // Already there before the first change: the follower has said so once or never will again.
     if (turn === 0 && performance.now() > until - LONGEST_MS + 15_000) return 0
-    if (performance.now() > until) throw new Error('Cannot time a move: nobody moved')
+    if (performance.now() > until)
+      throw new Unreached(`Cannot time a move: nobody moved in ${LONGEST_MS / 1000} s`)
     await sleep(2)
   }
 }

@@ -6,12 +6,12 @@ import { endProcess, type ProcessIdentity } from '../../lab/processes.ts'
 import type { NodeRecord } from '../../lab/record.ts'
 import { runAnyway } from '../../lab/run.ts'
 import { type Path, placedCommand, sampleConnections } from '../load.ts'
-import { quantile } from '../measure.ts'
+import { quantile, Unreached } from '../measure.ts'
 import { countFrontends, cpuSeconds, statusMib } from '../scale/agent.ts'
 import { startChurn } from '../scale/churn.ts'
 import { keepingAside } from '../scale/cpus.ts'
 import { serveDataset } from '../scale/dataset.ts'
-import { describeShape, type Shape, shapeDataset } from '../scale/objects.ts'
+import { describeShape, type Shape, servicesShape, shapeDataset } from '../scale/objects.ts'
 import { type BenchPlace, buildPlace, ownNodes } from '../scale/place.ts'
 import { findProxyTools, type ProxyTools } from './kube-proxy.ts'
 import { type Moves, timeMoves } from './moving.ts'
@@ -36,6 +36,8 @@ export interface ServicesOptions {
   readonly churn: number
   readonly churnSeconds: number
   readonly moves: number
+  /** Of a proxy's first sync, and of its moves: what takes longer is said and left out. */
+  readonly limitMs: number
   readonly say: (line: string) => void
 }
 
@@ -61,21 +63,12 @@ export async function runServices(options: ServicesOptions): Promise<ServicesFig
     }
     const place = await buildPlace(SUBJECTS.length, options.say)
     try {
-      await measureSize(place, tools, shapeOf(services), options, put)
+      await measureSize(place, tools, servicesShape(services), options, put)
     } finally {
       await place.close()
     }
   }
   return figures
-}
-
-/** Ten endpoints each up to 10k Services, two beyond; no pods, which kube-proxy does not watch. */
-function shapeOf(services: number): Shape {
-  if (services <= 1) {
-    return { services: 0, endpointsPerService: 0, pods: 0, namespaces: 0, nodes: 0 }
-  }
-  const endpointsPerService = services > 10_000 ? 2 : 10
-  return { services, endpointsPerService, pods: 0, namespaces: 100, nodes: 100 }
 }
 
 async function measureSize(
@@ -94,22 +87,38 @@ async function measureSize(
     [...ownNodes(place), ...subjects.flatMap(targetObjects)],
     say,
   )
-  const running: { subject: SubjectNode; process: ProcessIdentity }[] = []
+  const running = new Map<SubjectNode, ProcessIdentity>()
   try {
     for (const subject of subjects) {
-      for (const { process } of running) globalThis.process.kill(process.pid, 'SIGSTOP')
-      const process = await measureSync(place, tools, subject, shape, options, put)
-      running.push({ subject, process })
-      await keepingAside(place.serverPids(), () =>
-        measureChanges(place, subject, process, shape, options, put),
-      )
+      for (const { pid } of running.values()) globalThis.process.kill(pid, 'SIGSTOP')
+      const process = startProxyOf(place, subject.name, tools)
+      running.set(subject, process)
+      if (await reached(say, () => measureSync(subject, process, shape, options, put))) {
+        const change = () => measureChanges(place, subject, process, shape, options, put)
+        await reached(say, () => keepingAside(place.serverPids(), change))
+      } else {
+        running.delete(subject)
+        await endProcess(process)
+      }
     }
-    for (const { process } of running) globalThis.process.kill(process.pid, 'SIGCONT')
+    for (const { pid } of running.values()) globalThis.process.kill(pid, 'SIGCONT')
     say('connections, round by round')
     await sleep(10_000)
-    await measureConnections(subjects, options, put)
+    await measureConnections([...running.keys()], options, put)
   } finally {
-    for (const { process } of running) await endProcess(process)
+    for (const process of running.values()) await endProcess(process)
+  }
+}
+
+/** False when the work took longer than it may. */
+async function reached(say: (line: string) => void, work: () => Promise<void>): Promise<boolean> {
+  try {
+    await work()
+    return true
+  } catch (error) {
+    if (!(error instanceof Unreached)) throw error
+    say(error.message)
+    return false
   }
 }
 
@@ -119,7 +128,7 @@ async function attachPods(
   tools: ProxyTools,
   say: (line: string) => void,
 ): Promise<SubjectNode[]> {
-  await serveDataset(place, shapeDataset(shapeOf(0)), ownNodes(place), say)
+  await serveDataset(place, shapeDataset(servicesShape(0)), ownNodes(place), say)
   const agent = startProxyOf(place, 'weir', tools)
   await weirReady(place.nodes[0] as NodeRecord, agent)
   const subjects: SubjectNode[] = []
@@ -130,33 +139,30 @@ async function attachPods(
 
 /** From the start of the process to the first connection, and to the last Service. */
 async function measureSync(
-  place: BenchPlace,
-  tools: ProxyTools,
   { name, node, client }: SubjectNode,
+  { pid }: ProcessIdentity,
   shape: Shape,
-  { say }: ServicesOptions,
+  { limitMs, say }: ServicesOptions,
   put: Put,
-): Promise<ProcessIdentity> {
+): Promise<void> {
   say(`${name}: from cold`)
   const weir = name === 'weir'
   const startedAt = performance.now()
-  const identity = startProxyOf(place, name, tools)
   const argv = [builtProgram('weir-netbench'), 'rr', targetAddress(name, TARGETS - 1), '7000', '1']
   const [file, args] = placedCommand(client, argv)
   // Tables of kube-proxy change as a whole; Weir's map fills, so its last entry counts.
   const whole = async () => !weir || countFrontends(node) >= shape.services
   for (;;) {
     if ((await whole()) && (await runAnyway(file, args, { timeoutMs: 2000 })).code === 0) break
-    if (performance.now() - startedAt > 600_000) {
-      throw new Error(`Cannot measure ${name}: no connection after ten minutes`)
+    if (performance.now() - startedAt > limitMs) {
+      throw new Unreached(`Cannot measure ${name}: not in sync after ${limitMs / 1000} s`)
     }
     await sleep(20)
   }
   put(name, 'sync', 's', (performance.now() - startedAt) / 1000)
-  put(name, 'sync.cpu', 's', cpuSeconds(identity.pid))
+  put(name, 'sync.cpu', 's', cpuSeconds(pid))
   await sleep(5000)
-  put(name, 'resident', 'MiB', statusMib(identity.pid, 'VmRSS'))
-  return identity
+  put(name, 'resident', 'MiB', statusMib(pid, 'VmRSS'))
 }
 
 async function measureChanges(
@@ -167,7 +173,7 @@ async function measureChanges(
   options: ServicesOptions,
   put: Put,
 ): Promise<void> {
-  const { say, moves, churnSeconds } = options
+  const { say, moves, limitMs, churnSeconds } = options
   const { name } = subject
   const report = (when: string, { answered, followed }: Moves) => {
     put(name, `${when}.change-to-answer.p50`, 'ms', quantile(answered, 0.5))
@@ -175,7 +181,7 @@ async function measureChanges(
     put(name, `${when}.change-to-packet.p99`, 'ms', quantile(followed, 0.99))
   }
   say(`${name}: ${moves} changes`)
-  report('quiet', await timeMoves(place.client, subject, moves))
+  report('quiet', await timeMoves(place.client, subject, moves, limitMs))
   if (shape.services < 1000) return
   say(`${name}: ${options.churn} changes a second`)
   const churn = startChurn(place.client, shape, options.churn)
@@ -184,7 +190,8 @@ async function measureChanges(
     await sleep(churnSeconds * 1000)
     const seconds = (performance.now() - startedAt) / 1000
     put(name, 'churn.cpu', '% of a CPU', ((cpuSeconds(pid) - before) / seconds) * 100)
-    report('churn', await timeMoves(place.client, subject, Math.ceil(moves / 2)))
+    const count = Math.ceil(moves / 2)
+    report('churn', await timeMoves(place.client, subject, count, limitMs))
   } finally {
     await churn.stop()
   }
