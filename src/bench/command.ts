@@ -1,5 +1,6 @@
 // `weir bench`: measures this checkout on this machine and prints what it measured.
 import { Command } from 'commander'
+import { runNodePort } from './nodeport/nodeport.ts'
 import { formatFigures, formatMarkdown, formatRows } from './report.ts'
 import { FULL_SHAPE } from './scale/objects.ts'
 import { runScale } from './scale/scale.ts'
@@ -36,6 +37,12 @@ interface ServicesFlags extends Format {
   readonly limitS: string
 }
 
+interface NodePortFlags extends Format {
+  readonly services: string
+  readonly rounds: string
+  readonly sampleMs: string
+}
+
 const say = (text: string): void => console.error(text)
 
 /** Runs to the end and ends: what is still open must not keep the machine from others. */
@@ -55,6 +62,7 @@ export function benchCommand(): Command {
   addPaths(bench)
   addScale(bench)
   addServices(bench)
+  addNodePort(bench)
   return bench
 }
 
@@ -145,6 +153,27 @@ function addServices(bench: Command): void {
           column: subject,
         }))
         return options.json ? JSON.stringify(figures, null, 1) : formatFigures(cells, options)
+      })
+    })
+}
+
+function addNodePort(bench: Command): void {
+  formatted(bench.command('nodeport'))
+    .description('packets from outside to node ports, beside kube-proxy')
+    .option('--services <count>', 'Services beside those that are measured', '1000')
+    .option('--rounds <count>', 'rounds over all ways', '5')
+    .option('--sample-ms <ms>', 'length of one sample', '200')
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<NodePortFlags>()
+      const run = runNodePort({
+        services: Number(options.services),
+        rounds: Number(options.rounds),
+        sampleMs: Number(options.sampleMs),
+        say,
+      })
+      await toTheEnd(async () => {
+        const figures = await run
+        return options.json ? JSON.stringify(figures, null, 1) : formatFigures(figures, options)
       })
     })
 }

@@ -53,14 +53,18 @@ const SERVER_FLAGS = [
 ]
 
 /** Makes it anew; what an interrupted run left goes first. The API server is not started yet. */
-export async function buildPlace(count: number, say: (line: string) => void): Promise<BenchPlace> {
+export async function buildPlace(
+  count: number,
+  say: (line: string) => void,
+  { ipv6 = false } = {},
+): Promise<BenchPlace> {
   if (process.getuid?.() !== 0) throw new Error('Cannot bench: it needs root')
   const cache = cacheDirectory()
   const needed = { 'kube-apiserver': PROGRAMS['kube-apiserver'], kubectl: PROGRAMS.kubectl }
   const bin = await buildKubernetes(cache, say, needed)
   const etcd = await buildOther(cache, say, ETCD)
   await down(PLACE)
-  const spec: LabSpec = { name: PLACE, nodes: count, ipv4: true, ipv6: false, offLink: [] }
+  const spec: LabSpec = { name: PLACE, nodes: count, ipv4: true, ipv6, offLink: [] }
   const paths = labPaths(PLACE)
   const server = bare(routerAddresses(spec, false)[0] ?? '')
   try {

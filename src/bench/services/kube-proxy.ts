@@ -10,6 +10,7 @@ import { cacheDirectory } from '../../cluster/paths.ts'
 import { netnsPath } from '../../lab/paths.ts'
 import { identify, type ProcessIdentity } from '../../lab/processes.ts'
 import type { NodeRecord } from '../../lab/record.ts'
+import { run } from '../../lab/run.ts'
 
 export type ProxyMode = 'iptables' | 'nftables'
 
@@ -38,14 +39,8 @@ export function startKubeProxy(
   mkdirSync(directory, { recursive: true })
   const config = join(directory, 'config.yaml')
   writeFileSync(config, stringify(configOf(node, mode, kubeconfig)))
-  const libraries = join(root, 'usr/lib/x86_64-linux-gnu')
-  const tools = linkTools(join(directory, 'bin'), root)
-  const environment = [
-    `PATH=${tools}:${join(root, 'usr/sbin')}:${process.env['PATH'] ?? ''}`,
-    `LD_LIBRARY_PATH=${libraries}`,
-    `XTABLES_LIBDIR=${join(libraries, 'xtables')}`,
-    `XTABLES_LOCKFILE=${join(directory, 'xtables.lock')}`,
-  ]
+  linkTools(toolsIn(directory), root)
+  const environment = environmentOf(root, directory)
   const child = startDaemon({
     name: `kube-proxy-${mode}`,
     cgroups: [join(node.cgroup, 'kube-proxy')],
@@ -58,11 +53,33 @@ export function startKubeProxy(
   return identity
 }
 
-function configOf({ name }: NodeRecord, mode: ProxyMode, kubeconfig: string): object {
+/** Runs one of its tools on a node, as it would itself. */
+export async function runTool(
+  { root }: ProxyTools,
+  node: NodeRecord,
+  command: readonly string[],
+): Promise<void> {
+  const environment = environmentOf(root, join(node.runDir, 'kube-proxy'))
+  const inside = [`--net=${netnsPath(node.netns)}`, 'env', ...environment, ...command]
+  await run(`run ${command[0]}`, 'nsenter', inside)
+}
+
+function environmentOf(root: string, directory: string): string[] {
+  const libraries = join(root, 'usr/lib/x86_64-linux-gnu')
+  return [
+    `PATH=${toolsIn(directory)}:${join(root, 'usr/sbin')}:${process.env['PATH'] ?? ''}`,
+    `LD_LIBRARY_PATH=${libraries}`,
+    `XTABLES_LIBDIR=${join(libraries, 'xtables')}`,
+    `XTABLES_LOCKFILE=${join(directory, 'xtables.lock')}`,
+  ]
+}
+
+function configOf({ name, podCidrs }: NodeRecord, mode: ProxyMode, kubeconfig: string): object {
+  const clusterCIDR = ['10.0.0.0/8', 'fd00::/8'].slice(0, podCidrs.length).join(',')
   return {
     apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
     kind: 'KubeProxyConfiguration',
-    ...{ mode, hostnameOverride: name, clusterCIDR: '10.0.0.0/8' },
+    ...{ mode, hostnameOverride: name, clusterCIDR },
     clientConnection: { kubeconfig },
     // Zero leaves the machine's own limits alone, which are not a namespace's.
     conntrack: { maxPerCore: 0, min: 0 },
@@ -73,7 +90,7 @@ function configOf({ name }: NodeRecord, mode: ProxyMode, kubeconfig: string): ob
 }
 
 /** Debian chooses between two iptables by links that are made at installation; this is legacy. */
-function linkTools(directory: string, root: string): string {
+function linkTools(directory: string, root: string): void {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
   for (const family of ['iptables', 'ip6tables']) {
@@ -82,5 +99,8 @@ function linkTools(directory: string, root: string): string {
       symlinkSync(target, join(directory, `${family}${verb}`))
     }
   }
-  return directory
+}
+
+function toolsIn(directory: string): string {
+  return join(directory, 'bin')
 }

@@ -12,6 +12,8 @@ import { PLACE } from '../scale/place.ts'
 
 export interface BenchPod extends Place {
   readonly address: string
+  /** One of each family of the node. */
+  readonly addresses: readonly string[]
 }
 
 /** A pod attached by the node's agent. */
@@ -20,9 +22,10 @@ export async function attachByWeir(node: NodeRecord, name: string): Promise<Benc
   const uid = randomUUID()
   const containerId = uid.replaceAll('-', '').padEnd(64, '0')
   const pod = { namespace: 'default', name, uid, containerId, netns, annotations: {}, ports: [] }
-  const [address] = await cniAdd(node, pod)
+  const addresses = await cniAdd(node, pod)
+  const [address] = addresses
   if (address === undefined) throw new Error(`Cannot attach ${name}: it got no address`)
-  return { netns: netnsPath(netns), cgroup: podCgroup(node, name), address }
+  return { netns: netnsPath(netns), cgroup: podCgroup(node, name), address, addresses }
 }
 
 /** A pod behind a veth, the `number`th of its node. */
@@ -32,20 +35,30 @@ export async function attachByRoutes(
   number: number,
 ): Promise<BenchPod> {
   const netns = await newNamespace(node, name)
-  const network = (node.podCidrs[0] ?? '').replace(/\.0\/.*/, '')
-  const [gateway, address] = [`${network}.1`, `${network}.${10 + number}`]
+  const networks = node.podCidrs.map((prefix) => prefix.replace(/0?\/.*/, ''))
+  const addresses = networks.map((network) => `${network}${10 + number}`)
   const device = `pod${number}`
   await ipBatch(node.netns, [
     `link add ${device} type veth peer name eth0 netns ${netns}`,
     `link set ${device} up`,
-    `address add ${gateway}/32 dev ${device}`,
-    `route add ${address}/32 dev ${device}`,
+    ...networks.map((network) => `address add ${network}1 dev ${device}${flagsOf(network)}`),
+    ...addresses.map((address) => `route add ${address} dev ${device}`),
   ])
   await ipBatch(netns, [
-    ...['link set lo up', 'link set eth0 up', `address add ${address}/32 dev eth0`],
-    ...[`route add ${gateway} dev eth0 scope link`, `route add default via ${gateway}`],
+    ...['link set lo up', 'link set eth0 up'],
+    ...addresses.map((address) => `address add ${address} dev eth0${flagsOf(address)}`),
+    ...networks.flatMap((network) => [
+      `route add ${network}1 dev eth0 scope link`,
+      `route add default via ${network}1`,
+    ]),
   ])
-  return { netns: netnsPath(netns), cgroup: podCgroup(node, name), address }
+  const address = addresses[0] ?? ''
+  return { netns: netnsPath(netns), cgroup: podCgroup(node, name), address, addresses }
+}
+
+/** Nobody else has the address: IPv6 need not ask. */
+function flagsOf(address: string): string {
+  return address.includes(':') ? ' nodad' : ''
 }
 
 async function newNamespace(node: NodeRecord, name: string): Promise<string> {
