@@ -72,6 +72,17 @@ static __always_inline void address_from_config(struct address *to,
 	address_words(to)[3] = word[3];
 }
 
+/* To a frame or elsewhere, from wherever; clang would copy bytes, for struct ethhdr is packed. */
+static __always_inline void mac_copy(void *to, const volatile struct mac *from)
+{
+	const volatile __u16 *half = (const volatile __u16 *)from->bytes;
+	__u16 *into = to;
+
+	into[0] = half[0];
+	into[1] = half[1];
+	into[2] = half[2];
+}
+
 static __always_inline bool address_is_config(const struct address *address,
 					      const volatile struct address *of)
 {

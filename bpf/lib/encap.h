@@ -75,12 +75,6 @@ static __always_inline int encap_by_device(struct __sk_buff *skb, const struct p
 	return bpf_redirect(config.overlay_ifindex, 0);
 }
 
-static __always_inline void encap_mac(__u8 *to, const volatile struct mac *from)
-{
-	for (int i = 0; i < ETH_ALEN; i++)
-		to[i] = from->bytes[i];
-}
-
 /* The rest of the address is that of every pod of its node, or of the node. */
 static __always_inline void backend_name_write(struct backend_name *name, const struct tuple *out)
 {
@@ -116,8 +110,8 @@ static __always_inline void encap_write(struct vxlan_frame *frame, const struct 
 		backend_name_write((struct backend_name *)&frame->inner, &flow->out);
 	} else {
 		frame->vni = bpf_htonl(config.overlay_vni << 8);
-		encap_mac(frame->inner.h_dest, &config.host_mac);
-		encap_mac(frame->inner.h_source, &config.host_mac);
+		mac_copy(frame->inner.h_dest, &config.host_mac);
+		mac_copy(frame->inner.h_source, &config.host_mac);
 	}
 	frame->inner.h_proto = pkt->is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 }

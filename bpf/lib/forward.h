@@ -24,8 +24,8 @@ static __always_inline int forward_to_host(struct __sk_buff *skb)
 {
 	struct mac destination, source;
 
-	encap_mac(destination.bytes, &config.host_mac);
-	encap_mac(source.bytes, &config.uplink_mac);
+	mac_copy(&destination, &config.host_mac);
+	mac_copy(&source, &config.uplink_mac);
 	if (rewrite_macs(skb, &destination, &source))
 		return -DROP_MALFORMED;
 	return bpf_redirect(config.host_ifindex, BPF_F_INGRESS);
@@ -45,7 +45,7 @@ GLOBAL int forward_away(struct __sk_buff *skb, struct packet *pkt, struct flow *
 	case FLOW_TO_HOST:
 		return forward_to_host(skb);
 	case FLOW_TO_OVERLAY:
-		encap_mac(mac.bytes, &config.host_mac);
+		mac_copy(&mac, &config.host_mac);
 		if (rewrite_macs(skb, &mac, &mac))
 			return -DROP_MALFORMED;
 		return encap(skb, pkt, flow);

@@ -144,7 +144,7 @@ static __always_inline int rewrite_macs(struct __sk_buff *skb, const struct mac 
 
 	if ((void *)(eth + 1) > (void *)(long)skb->data_end)
 		return -DROP_MALFORMED;
-	__builtin_memcpy(eth->h_dest, destination->bytes, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, source->bytes, ETH_ALEN);
+	mac_copy(eth->h_dest, destination);
+	mac_copy(eth->h_source, source);
 	return 0;
 }
