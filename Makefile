@@ -23,8 +23,8 @@ help: ## list the targets
 lab: build ## build, then two nodes on this machine: demo, checks, and away again (root)
 	$(NODE) dist/cli/main.js lab demo
 
-cluster: PACKAGES += curl openssl
-cluster: COMMANDS += apt-get curl openssl
+cluster: PACKAGES += curl openssl perl
+cluster: COMMANDS += apt-get curl openssl perl
 cluster: build ## a real Kubernetes on this machine with Weir as its network (root); NODES=2
 	$(NODE) dist/cli/main.js cluster up --nodes $(NODES)
 

@@ -144,6 +144,17 @@ export async function importImages(images: string, pid: number, part = ''): Prom
   }
 }
 
+/** Gives an image of the node more names; all of them full. */
+export async function nameImage(
+  { name, pid }: NodeRecord,
+  image: string,
+  others: readonly string[],
+): Promise<void> {
+  const command = [ctr(), '-n', 'k8s.io', 'images', 'tag', '--force', image, ...others]
+  const { code, stderr } = await runInside(inNode(pid), command)
+  if (code !== 0) throw new Error(`Cannot name an image on ${name}: ${stderr.trim()}`)
+}
+
 function kubeletCommand({ name, addresses, zone }: NodePlan): string[] {
   const place = 'topology.kubernetes.io'
   return [

@@ -1,17 +1,14 @@
 // Programs and libraries of Debian, unpacked into the cache and not installed: nothing starts and
 // the machine's own packages stay as they are.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../lab/run.ts'
 
 /** What nodes run beside the kubelet. */
 export const NODE_PACKAGES = ['containerd', 'runc', 'containernetworking-plugins'] as const
 
-/**
- * Downloads and unpacks the packages (not what they depend on) once; the directory they are in.
- * Each leaves its control file in var/lib/dpkg/status.d, where scanners look for it.
- */
+/** Downloads and unpacks the packages (not what they depend on) once; the directory they are in. */
 export async function unpackPackages(cache: string, names: readonly string[]): Promise<string> {
   const digest = createHash('sha256').update(names.join(' ')).digest('hex').slice(0, 12)
   const root = join(cache, 'debian', digest)
@@ -25,13 +22,8 @@ export async function unpackPackages(cache: string, names: readonly string[]): P
   const script = 'cd "$0" && apt-get -qq download "$@"'
   const options = { timeoutMs: 600_000 }
   await run(`download ${names.join(', ')}`, 'sh', ['-c', script, archives, ...names], options)
-  const status = join(building, 'var/lib/dpkg/status.d')
-  mkdirSync(status, { recursive: true })
   for (const file of readdirSync(archives).filter((name) => name.endsWith('.deb'))) {
-    const archive = join(archives, file)
-    await run(`unpack ${file}`, 'dpkg-deb', ['-x', archive, building])
-    const control = await run(`read ${file}`, 'dpkg-deb', ['-f', archive])
-    writeFileSync(join(status, file.split('_')[0] ?? file), control)
+    await run(`unpack ${file}`, 'dpkg-deb', ['-x', join(archives, file), building])
   }
   rmSync(archives, { recursive: true })
   renameSync(building, root)

@@ -8,7 +8,7 @@ import { startControlPlane } from './control-plane.ts'
 import { deployDns, deployWeir } from './deploy.ts'
 import { down } from './down.ts'
 import { makeFabric, routePods } from './fabric.ts'
-import { packImages } from './images.ts'
+import { buildImages } from './images.ts'
 import { kubectl } from './kubectl.ts'
 import { startNode } from './node.ts'
 import { NODE_PACKAGES, unpackPackages } from './packages.ts'
@@ -41,8 +41,8 @@ export async function up(options: UpOptions): Promise<ClusterRecord> {
   const debian = await unpackPackages(cache, NODE_PACKAGES)
   mkdirSync(paths.directory, { recursive: true, mode: 0o700 })
   try {
-    say('Packing images')
-    await packImages(cache, paths.images, coredns)
+    say('Building images')
+    await buildImages(cache, paths.images, coredns, say)
     await makePki(
       paths.pki,
       plans.map(({ name }) => name),

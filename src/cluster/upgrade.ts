@@ -1,10 +1,9 @@
 // Rolling upgrades of the agents under traffic: `kubectl set image` and a changed ConfigMap in
 // turn, while streams count what they lose.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { inNode, runInside } from './daemons.ts'
 import { fullName, WEIR_IMAGE } from './image-names.ts'
 import { kubectl } from './kubectl.ts'
-import { ctr } from './node.ts'
+import { nameImage } from './node.ts'
 import { clusterPaths } from './paths.ts'
 import { type ClusterRecord, readRecord } from './record.ts'
 import { describeStreams, removeStreams, startStreams } from './streams.ts'
@@ -23,7 +22,9 @@ const SETTLE_MS = 2000
 /** 0 when no stream lost a packet or a connection. */
 export async function upgradeUnderTraffic({ rounds, say }: UpgradeOptions): Promise<number> {
   const record = readRecord(clusterPaths().record)
-  await nameOtherImage(record)
+  for (const node of record.nodes) {
+    await nameImage(node, fullName(WEIR_IMAGE), [fullName(OTHER_IMAGE)])
+  }
   return underTraffic(record, say, async () => {
     for (let round = 1; round <= rounds; round++) {
       const startMs = performance.now()
@@ -64,15 +65,6 @@ export async function underTraffic(
     await removeStreams(record)
   }
   return ok ? 0 : 1
-}
-
-async function nameOtherImage({ nodes }: ClusterRecord): Promise<void> {
-  const names = [fullName(WEIR_IMAGE), fullName(OTHER_IMAGE)]
-  for (const { name, pid } of nodes) {
-    const command = [ctr(), '-n', 'k8s.io', 'images', 'tag', '--force', ...names]
-    const { code, stderr } = await runInside(inNode(pid), command)
-    if (code !== 0) throw new Error(`Cannot name an image on ${name}: ${stderr.trim()}`)
-  }
 }
 
 /** An image and then the other, so that each is a change. */

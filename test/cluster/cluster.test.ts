@@ -100,6 +100,21 @@ test('what is not served is said at the Service, once for both nodes', OPTIONS, 
   await ask('delete', 'service', 'odd')
 })
 
+test(
+  "Weir's image names its packages, and holds nothing that only builds it",
+  OPTIONS,
+  async () => {
+    const agent = ['exec', '-n', 'weir', 'daemonset/weir', '-c', 'agent', '--']
+    const list = async (path: string) => (await ask(...agent, 'ls', path)).trim().split('\n')
+    const libraries = ['libbpf1', 'libc6', 'libelf1', 'libgcc-s1', 'libstdc++6', 'zlib1g']
+    const packages = await list('/var/lib/dpkg/status.d')
+    assert.deepEqual(packages, ['base-files', 'busybox-static', ...libraries])
+    const modules = await list('/weir/node_modules')
+    assert.ok(modules.includes('protobufjs'))
+    assert.ok(!modules.includes('typescript'))
+  },
+)
+
 test("one of Kubernetes' own tests passes", OPTIONS, async () => {
   const reports = mkdtempSync(join(tmpdir(), 'weir-e2e-'))
   try {
