@@ -79,6 +79,13 @@ export const MULTUS = {
   path: 'cmd/multus',
 } as const
 
+/** What places it on a node. */
+export const MULTUS_ENTRYPOINT = {
+  ...MULTUS,
+  name: 'thin_entrypoint',
+  path: 'cmd/thin_entrypoint',
+} as const
+
 const HOUR_MS = 3_600_000
 /** The Go that Kubernetes' go.mod names. */
 const GO = '1.26'

@@ -18,6 +18,7 @@ import { checkTraffic, upgradeUnderTraffic } from './upgrade.ts'
 interface UpFlags {
   readonly nodes: string
   readonly weir: boolean
+  readonly multus?: boolean
   readonly keep?: boolean
 }
 
@@ -37,9 +38,11 @@ export function clusterCommand(): Command {
     .description('build Kubernetes if needed, start control plane and nodes, deploy Weir')
     .option('--nodes <count>', 'number of nodes', '2')
     .option('--no-weir', 'leave the nodes without a network')
+    .option('--multus', 'put Multus around it, for further networks of pods')
     .option('--keep', 'leave what was built when something fails')
-    .action(async ({ nodes, weir, keep = false }: UpFlags) => {
-      await up({ nodes: Number(nodes), withWeir: weir, keep, say: console.log })
+    .action(async ({ nodes, weir, multus = false, keep = false }: UpFlags) => {
+      const parts = { nodes: Number(nodes), withWeir: weir, withMultus: multus }
+      await up({ ...parts, keep, say: console.log })
       console.log(`KUBECONFIG=${clusterPaths().kubeconfig}`)
     })
   cluster

@@ -11,6 +11,9 @@ export const POD_IMAGE = 'weir-pod:1'
 /** As deploy/test-cluster/coredns.yaml names it. */
 export const DNS_IMAGE = 'coredns:1.14.2'
 
+/** As deploy/test-cluster/multus.yaml names it. */
+export const MULTUS_IMAGE = 'multus:4.2.3'
+
 /** The name under which an image must be imported to be found by its short name. */
 export function fullName(image: string): string {
   return image.includes('/') ? image : `${PREFIX}/${image}`

@@ -10,6 +10,7 @@ import { down } from './down.ts'
 import { makeFabric, routePods } from './fabric.ts'
 import { buildImages } from './images.ts'
 import { kubectl } from './kubectl.ts'
+import { deployMultus } from './multus.ts'
 import { startNode } from './node.ts'
 import { NODE_PACKAGES, unpackPackages } from './packages.ts'
 import { cacheDirectory, clusterPaths } from './paths.ts'
@@ -22,6 +23,8 @@ export interface UpOptions {
   readonly nodes: number
   /** Without it the nodes stay NotReady. */
   readonly withWeir: boolean
+  /** Around Weir, for further networks of pods. */
+  readonly withMultus?: boolean
   /** Leave what was built when something fails, to look at it. */
   readonly keep: boolean
   readonly say: (line: string) => void
@@ -63,6 +66,10 @@ export async function up(options: UpOptions): Promise<ClusterRecord> {
       await waitForNodes(record, 'ready')
       say('Deploying CoreDNS')
       await deployDns(record)
+      if (options.withMultus) {
+        say('Deploying Multus')
+        await deployMultus(record, say)
+      }
     }
     return record
   } catch (error) {

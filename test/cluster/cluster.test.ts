@@ -12,6 +12,7 @@ import { down } from '../../src/cluster/down.ts'
 import { e2e } from '../../src/cluster/e2e.ts'
 import { POD_IMAGE } from '../../src/cluster/image-names.ts'
 import { kubectl } from '../../src/cluster/kubectl.ts'
+import { deployMultus, removeMultus } from '../../src/cluster/multus.ts'
 import { apiServerOutage } from '../../src/cluster/outage.ts'
 import {
   CONTROLLERS,
@@ -26,6 +27,7 @@ import { up } from '../../src/cluster/up.ts'
 import { checkTraffic, upgradeUnderTraffic } from '../../src/cluster/upgrade.ts'
 import { listMounts } from '../../src/lab/mounts.ts'
 import { runAnyway } from '../../src/lab/run.ts'
+import { assertReached, endpoints, removePods, replacePods, startPods } from './two-networks.ts'
 
 const lack = await findLack()
 const OPTIONS = { skip: lack ?? false }
@@ -99,6 +101,24 @@ test('what is not served is said at the Service, once for both nodes', OPTIONS, 
   assert.match(said, /NotSupported .*weir\.io\/agent +node\d: .*port 9\/SCTP is not served/)
   await ask('delete', 'service', 'odd')
 })
+
+test(
+  'Multus gives pods a second interface of Weir, and takes it when they go',
+  OPTIONS,
+  async () => {
+    await deployMultus(record(), say)
+    try {
+      await startPods(record())
+      await assertReached(record())
+      await replacePods(record())
+      await assertReached(record())
+      assert.equal((await endpoints(record())).length, 4, 'two pods with two interfaces')
+    } finally {
+      await removePods(record())
+      await removeMultus(record())
+    }
+  },
+)
 
 test(
   "Weir's image names its packages, and holds nothing that only builds it",
