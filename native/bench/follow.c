@@ -25,7 +25,7 @@
 /* A connection that takes longer counts as not answered. */
 #define ANSWER_NS 20000000u
 /* Between two connections: fine enough, and few enough for tables of connections. */
-#define PACE_NS 400000u
+#define PACE_NS 1000000u
 /* More than ever wait at once. */
 #define WAITING 64
 

@@ -1,6 +1,7 @@
 // `weir bench`: measures this checkout on this machine and prints what it measured.
 import { Command } from 'commander'
 import { runNodePort } from './nodeport/nodeport.ts'
+import { PARTS, type Part, runPolicies } from './policies/policies.ts'
 import { formatFigures, formatMarkdown, formatRows } from './report.ts'
 import { FULL_SHAPE } from './scale/objects.ts'
 import { runScale } from './scale/scale.ts'
@@ -43,6 +44,18 @@ interface NodePortFlags extends Format {
   readonly sampleMs: string
 }
 
+interface PoliciesFlags extends Format {
+  readonly parts: string
+  readonly pods: string
+  readonly policies: string
+  readonly selecting: string
+  readonly routerPolicies: string
+  readonly rounds: string
+  readonly sampleMs: string
+  readonly changes: string
+  readonly crowd: string
+}
+
 const say = (text: string): void => console.error(text)
 
 /** Runs to the end and ends: what is still open must not keep the machine from others. */
@@ -63,6 +76,7 @@ export function benchCommand(): Command {
   addScale(bench)
   addServices(bench)
   addNodePort(bench)
+  addPolicies(bench)
   return bench
 }
 
@@ -174,6 +188,40 @@ function addNodePort(bench: Command): void {
       await toTheEnd(async () => {
         const figures = await run
         return options.json ? JSON.stringify(figures, null, 1) : formatFigures(figures, options)
+      })
+    })
+}
+
+function addPolicies(bench: Command): void {
+  formatted(bench.command('policies'))
+    .description('connections and changes under policies, beside kube-router')
+    .option('--parts <names>', 'what is measured, comma separated', PARTS.join(','))
+    .option('--pods <counts>', 'numbers of pods, a world each', '1000,10000,50000')
+    .option('--policies <count>', 'policies of a world, at most one for each pod', '10000')
+    .option('--selecting <counts>', 'policies of the pods that talk', '1,100,10000')
+    .option('--router-policies <count>', 'kube-router is left out where there are more', '1000')
+    .option('--rounds <count>', 'rounds over all paths', '9')
+    .option('--sample-ms <ms>', 'length of one sample', '500')
+    .option('--changes <count>', 'rounds of eight timed changes', '25')
+    .option('--crowd <count>', 'pods of the measured node beside those that talk', '100')
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<PoliciesFlags>()
+      const numbers = (text: string) => text.split(',').map(Number)
+      const parts = options.parts.split(',') as Part[]
+      const unknown = parts.find((part) => !PARTS.includes(part))
+      if (unknown !== undefined) command.error(`error: no part ${unknown}: ${PARTS.join(', ')}`)
+      const run = runPolicies({
+        ...{ parts, pods: numbers(options.pods), policies: Number(options.policies) },
+        ...{ selecting: numbers(options.selecting), rounds: Number(options.rounds) },
+        routerPolicies: Number(options.routerPolicies),
+        ...{ sampleMs: Number(options.sampleMs), changes: Number(options.changes) },
+        ...{ crowd: Number(options.crowd), say },
+      })
+      await toTheEnd(async () => {
+        const { paths, figures } = await run
+        if (options.json) return JSON.stringify({ paths, figures }, null, 1)
+        const rows = options.markdown ? formatMarkdown(paths) : formatRows(paths)
+        return `${rows}\n\n${formatFigures(figures, options)}`
       })
     })
 }

@@ -86,6 +86,14 @@ export const MULTUS_ENTRYPOINT = {
   path: 'cmd/thin_entrypoint',
 } as const
 
+/** NetworkPolicies by iptables and ipsets, which the benches measure beside. */
+export const KUBE_ROUTER = {
+  name: 'kube-router',
+  version: '2.1.0',
+  module: 'github.com/cloudnativelabs/kube-router/v2',
+  path: 'cmd/kube-router',
+} as const
+
 const HOUR_MS = 3_600_000
 /** The Go that Kubernetes' go.mod names. */
 const GO = '1.26'

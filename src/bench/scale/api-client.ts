@@ -18,7 +18,8 @@ export async function openApiClient(kubeconfig: string): Promise<ApiClient> {
   const ask: ApiClient['ask'] = (method, path, body) => {
     const { promise, resolve, reject } = Promise.withResolvers<Record<string, unknown>>()
     const text = body === undefined ? undefined : JSON.stringify(body)
-    const headers = { 'content-type': 'application/json', accept: 'application/json' }
+    const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
+    const headers = { 'content-type': type, accept: 'application/json' }
     const asking = request(`${server}${path}`, { method, agent, headers }, (answer) => {
       const parts: Buffer[] = []
       answer.on('data', (part: Buffer) => parts.push(part))

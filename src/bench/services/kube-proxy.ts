@@ -1,6 +1,6 @@
 // kube-proxy on a node of the bench: its own namespaces' tables, nothing of this machine's. Its
 // tools are unpacked from Debian's packages, with a lock file of their own.
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { buildKubernetes, PROXY_PROGRAMS } from '../../cluster/build.ts'
@@ -11,6 +11,7 @@ import { netnsPath } from '../../lab/paths.ts'
 import { identify, type ProcessIdentity } from '../../lab/processes.ts'
 import type { NodeRecord } from '../../lab/record.ts'
 import { run } from '../../lab/run.ts'
+import { linkTools, toolEnvironment } from '../iptables.ts'
 
 export type ProxyMode = 'iptables' | 'nftables'
 
@@ -39,8 +40,8 @@ export function startKubeProxy(
   mkdirSync(directory, { recursive: true })
   const config = join(directory, 'config.yaml')
   writeFileSync(config, stringify(configOf(node, mode, kubeconfig)))
-  linkTools(toolsIn(directory), root)
-  const environment = environmentOf(root, directory)
+  linkTools(root, directory)
+  const environment = toolEnvironment(root, directory)
   const child = startDaemon({
     name: `kube-proxy-${mode}`,
     cgroups: [join(node.cgroup, 'kube-proxy')],
@@ -59,19 +60,9 @@ export async function runTool(
   node: NodeRecord,
   command: readonly string[],
 ): Promise<void> {
-  const environment = environmentOf(root, join(node.runDir, 'kube-proxy'))
+  const environment = toolEnvironment(root, join(node.runDir, 'kube-proxy'))
   const inside = [`--net=${netnsPath(node.netns)}`, 'env', ...environment, ...command]
   await run(`run ${command[0]}`, 'nsenter', inside)
-}
-
-function environmentOf(root: string, directory: string): string[] {
-  const libraries = join(root, 'usr/lib/x86_64-linux-gnu')
-  return [
-    `PATH=${toolsIn(directory)}:${join(root, 'usr/sbin')}:${process.env['PATH'] ?? ''}`,
-    `LD_LIBRARY_PATH=${libraries}`,
-    `XTABLES_LIBDIR=${join(libraries, 'xtables')}`,
-    `XTABLES_LOCKFILE=${join(directory, 'xtables.lock')}`,
-  ]
 }
 
 function configOf({ name, podCidrs }: NodeRecord, mode: ProxyMode, kubeconfig: string): object {
@@ -87,20 +78,4 @@ function configOf({ name, podCidrs }: NodeRecord, mode: ProxyMode, kubeconfig: s
     metricsBindAddress: '127.0.0.1:10249',
     healthzBindAddress: '127.0.0.1:10256',
   }
-}
-
-/** Debian chooses between two iptables by links that are made at installation; this is legacy. */
-function linkTools(directory: string, root: string): void {
-  rmSync(directory, { recursive: true, force: true })
-  mkdirSync(directory, { recursive: true })
-  for (const family of ['iptables', 'ip6tables']) {
-    for (const verb of ['', '-save', '-restore']) {
-      const target = join(root, 'usr/sbin/xtables-legacy-multi')
-      symlinkSync(target, join(directory, `${family}${verb}`))
-    }
-  }
-}
-
-function toolsIn(directory: string): string {
-  return join(directory, 'bin')
 }

@@ -1,15 +1,11 @@
 // How long after a change of an EndpointSlice the first new connection goes where it says, seen by
 // a client that connects again and again.
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { builtProgram } from '../../lab/paths.ts'
-import { placedCommand } from '../load.ts'
-import { Unreached } from '../measure.ts'
+import { Follower, nowMs } from '../follow.ts'
 import type { ApiClient } from '../scale/api-client.ts'
 import { MOVING_SLICES, movingSlice, type SubjectNode, TARGETS, targetAddress } from './subjects.ts'
 
-const LONGEST_MS = 120_000
+const LONGEST = { withinMs: 120_000, forMs: 0 }
 
 /** Milliseconds from the requests that make changes. */
 export interface Moves {
@@ -29,25 +25,16 @@ export async function timeMoves(
   count: number,
   limitMs: number,
 ): Promise<Moves> {
-  const argv = [builtProgram('weir-follow'), 'follow', targetAddress(name, TARGETS), '80']
-  const follower = spawn(...placedCommand(client, argv), { stdio: ['ignore', 'pipe', 'inherit'] })
-  const seen = new Map<string, number>()
-  const lines = createInterface(follower.stdout)
-  lines.on('line', (line) => {
-    const [ns = '0', who = ''] = line.split(' ')
-    seen.set(who, Number(ns) / 1e6)
-  })
+  const follower = new Follower(client, targetAddress(name, TARGETS), 80)
   const [answered, followed]: [number[], number[]] = [[], []]
   const until = performance.now() + limitMs
   try {
     for (let turn = 0; turn <= count && performance.now() < until; turn++) {
       const slice = movingSlice(name, server, turn)
-      const who = String(turn % 2)
-      seen.delete(who)
-      const begunMs = monotonicMs()
+      const begunMs = nowMs()
       await ask('PUT', `${MOVING_SLICES}/${slice.metadata.name}`, slice)
-      const answeredMs = monotonicMs()
-      const seenMs = await waitFor(seen, who, turn)
+      const answeredMs = nowMs()
+      const seenMs = await follower.meets(String(turn % 2), LONGEST)
       // The first turn may change nothing: it sets the state from which the others start.
       if (turn > 0) {
         answered.push(answeredMs - begunMs)
@@ -56,30 +43,7 @@ export async function timeMoves(
       await sleep(300 + Math.random() * 400)
     }
   } finally {
-    follower.kill('SIGKILL')
-    lines.close()
+    follower.stop()
   }
   return { answered, followed }
-}
-
-/** By the clock of weir-follow. */
-function monotonicMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6
-}
-
-async function waitFor(
-  seen: ReadonlyMap<string, number>,
-  who: string,
-  turn: number,
-): Promise<number> {
-  const until = performance.now() + LONGEST_MS
-  for (;;) {
-    const at = seen.get(who)
-    if (at !== undefined) return at
-    // Already there before the first change: the follower has said so once or never will again.
-    if (turn === 0 && performance.now() > until - LONGEST_MS + 15_000) return 0
-    if (performance.now() > until)
-      throw new Unreached(`Cannot time a move: nobody moved in ${LONGEST_MS / 1000} s`)
-    await sleep(2)
-  }
 }

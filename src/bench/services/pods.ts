@@ -16,12 +16,15 @@ export interface BenchPod extends Place {
   readonly addresses: readonly string[]
 }
 
-/** A pod attached by the node's agent. */
-export async function attachByWeir(node: NodeRecord, name: string): Promise<BenchPod> {
+/** A pod attached by the node's agent, as the pod of the API server that it is. */
+export async function attachByWeir(
+  node: NodeRecord,
+  name: string,
+  of = { namespace: 'default', name, uid: randomUUID() as string },
+): Promise<BenchPod> {
   const netns = await newNamespace(node, name)
-  const uid = randomUUID()
-  const containerId = uid.replaceAll('-', '').padEnd(64, '0')
-  const pod = { namespace: 'default', name, uid, containerId, netns, annotations: {}, ports: [] }
+  const containerId = of.uid.replaceAll('-', '').padEnd(64, '0')
+  const pod = { ...of, containerId, netns, annotations: {}, ports: [] }
   const addresses = await cniAdd(node, pod)
   const [address] = addresses
   if (address === undefined) throw new Error(`Cannot attach ${name}: it got no address`)

@@ -1,12 +1,13 @@
 // What is compared: a node with Weir and nodes with kube-proxy, each with a client, a pod that
 // serves, Services in front of it that carry load, and one whose endpoint moves.
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { launchAgent, waitForAgent } from '../../lab/agents.ts'
 import { builtProgram } from '../../lab/paths.ts'
 import type { ProcessIdentity } from '../../lab/processes.ts'
 import type { NodeRecord } from '../../lab/record.ts'
 import { DEFAULT_SETTINGS } from '../../lab/spec.ts'
-import { placedCommand, startServer } from '../load.ts'
+import { startAnswering } from '../follow.ts'
+import { startServer } from '../load.ts'
 import { serviceObject, sliceObject, type Wanted } from '../scale/objects.ts'
 import type { BenchPlace } from '../scale/place.ts'
 import { type ProxyMode, type ProxyTools, startKubeProxy } from './kube-proxy.ts'
@@ -45,9 +46,7 @@ export async function buildSubject(place: BenchPlace, name: SubjectName): Promis
   const server = await attach('server', 2)
   const processes = [await startServer(builtProgram('weir-netbench'), server, server.address)]
   for (const [at, port] of MOVING_PORTS.entries()) {
-    const follow = builtProgram('weir-follow')
-    const argv = [follow, 'serve', server.address, String(port), String(at)]
-    processes.push(spawn(...placedCommand(server, argv), { stdio: 'ignore' }))
+    processes.push(startAnswering(server, server.address, port, String(at)))
   }
   return { name, node, client, server, processes }
 }
