@@ -1,27 +1,42 @@
-// Names and addresses: pods by namespace/name, from the agent; addresses are themselves.
-
+// Names and addresses: pods, Services and nodes, from the agent's rows; addresses are themselves.
 import { type Address, addressFamily, formatAddressPort, parseAddress } from '../net/address.ts'
-import type { Entry } from '../state/table.ts'
-import type { Endpoint, Pod } from '../tables/intent.ts'
+import type { NamedPort } from '../tables/intent.ts'
 import type { Tables } from '../tables/tables.ts'
-import { readAgent } from './agent.ts'
 
 export interface Party {
   /** As a person calls it: "shop/front", or an address. */
   readonly name: string
   readonly addresses: readonly Address[]
+  /** Those of a pod that have names. */
+  readonly ports: readonly NamedPort[]
 }
 
-/** Throws a sentence when a name is no pod that has an address, or nobody is there to ask. */
-export async function findParty(socket: string, text: string): Promise<Party> {
-  if (!text.includes('/')) return { name: text, addresses: [parseAddress(text)] }
-  const pods = await readAgent<Entry<Pod>[]>(socket, '/v1/tables/pods')
-  const known = pods.find(({ key }) => key === text)?.row.addresses ?? []
-  if (known.length > 0) return { name: text, addresses: known }
-  const endpoints = await readAgent<Entry<Endpoint>[]>(socket, '/v1/tables/endpoints')
-  const local = endpoints.find(({ row }) => `${row.podNamespace}/${row.podName}` === text)
-  if (local) return { name: text, addresses: local.row.addresses }
-  throw new Error(`Cannot find ${text}: no pod of this name has an address`)
+/**
+ * Who is meant by a pod's or Service's namespace/name, a node's name, or an address. Throws a
+ * sentence when it is nobody who has an address.
+ */
+export function findParty(text: string, tables: Tables): Party {
+  if (isAddress(text)) return { name: text, addresses: [parseAddress(text)], ports: [] }
+  const { nodes, pods, services } = tables
+  const pod = pods.get(text)
+  const addresses = [
+    ...(pod?.addresses ?? []),
+    ...[...tables.endpoints.rows()]
+      .filter(({ podNamespace, podName }) => `${podNamespace}/${podName}` === text)
+      .flatMap((row) => row.addresses),
+    ...(nodes.get(text)?.addresses ?? []),
+  ]
+  const all = addresses.length > 0 ? addresses : (services.get(text)?.clusterIps ?? [])
+  if (all.length > 0) return { name: text, addresses: [...new Set(all)], ports: pod?.ports ?? [] }
+  const state = text.includes('/')
+    ? 'no pod and no Service of this name has an address'
+    : 'there is no node of this name; give NAMESPACE/NAME of a pod or Service, or an address'
+  throw new Error(`Cannot find ${text}: ${state}`)
+}
+
+/** Also of what only looks like one, and is refused as such. */
+export function isAddress(text: string): boolean {
+  return /^[\d.]+$|:/.test(text)
 }
 
 /** Every pair of addresses of one family. */

@@ -2,16 +2,13 @@
 // in the CLI, and judges what connected or tried to on this node by what is in force and by what
 // would be.
 import { type Command, InvalidArgumentError } from 'commander'
-import type { AgentFacts } from '../api/facts.ts'
-import { POLICY_BUDGET, POLICY_INPUTS, PolicyCompiler } from '../control/policy/compiler.ts'
 import { PolicyJudge } from '../control/policy-judge.ts'
 import type { Address } from '../net/address.ts'
 import { protocolName } from '../net/protocol.ts'
-import type { Entry, Table } from '../state/table.ts'
-import { createTables, type Tables } from '../tables/tables.ts'
-import { readAgent } from './agent.ts'
+import type { Tables } from '../tables/tables.ts'
 import { openKernel } from './kernel.ts'
 import { formatAge, print, printJson, printTable } from './output.ts'
+import { compile, copyInputs, readGround } from './policy-ground.ts'
 import { formatEnd, namesOf } from './policy-names.ts'
 import { type Proposal, propose } from './policy-proposal.ts'
 import { describeSeen, type SeenConnection, seenConnections } from './policy-seen.ts'
@@ -66,37 +63,15 @@ interface Answer {
 
 async function readAnswer(options: WhatIfOptions): Promise<Answer> {
   const { socket } = await findTarget(options)
-  const status = await readAgent<Pick<AgentFacts, 'gateways' | 'addresses' | 'source'>>(
-    socket,
-    '/v1/status',
-  )
-  const [before, after] = [createTables(), createTables()]
-  for (const name of POLICY_INPUTS) {
-    const entries = await readAgent<Entry<object>[]>(socket, `/v1/tables/${name}`)
-    for (const tables of [before, after]) fill(tables[name] as unknown as Table<object>, entries)
-  }
+  const ground = await readGround(socket)
+  const [before, after] = [ground.tables, copyInputs(ground.tables)]
   const notes = propose(after, options)
   const { inspect, inspected } = await openKernel(options)
   const [flows, recent] = [inspect.listFlows(inspected), inspect.listRecent(inspected)]
   const seen = seenConnections(flows, recent, options.last)
-  const implicitNamespaces = status.source.kind === 'manifests'
-  for (const tables of [before, after]) compile(tables, { implicitNamespaces })
-  const own = [...status.gateways, ...status.addresses] as Address[]
-  const differences = differencesOf([before, after], own, seen)
+  for (const tables of [before, after]) compile(tables, ground)
+  const differences = differencesOf([before, after], ground.own, seen)
   return { differences, judged: seen.length, notes, names: namesOf(before) }
-}
-
-function fill(table: Table<object>, entries: readonly Entry<object>[]): void {
-  for (const { row } of entries) table.upsert(row)
-}
-
-/** Runs once, as the agent does at its start. */
-export function compile(tables: Tables, settings: { readonly implicitNamespaces: boolean }): void {
-  for (const name of POLICY_INPUTS) tables[name].markInitialized()
-  const compiler = new PolicyCompiler(tables, { ...settings, budget: POLICY_BUDGET })
-  compiler.start()
-  compiler.run()
-  compiler.stop()
 }
 
 /** What is allowed before and denied after, or the other way round. */

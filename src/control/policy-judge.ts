@@ -49,16 +49,15 @@ export class PolicyJudge {
   }
 
   judge(connection: PolicyConnection): Judgement {
-    const { source, destination } = connection
-    if (source === destination) return { allowed: true }
-    const egress = this.#side('egress', connection)
+    const egress = this.side('egress', connection)
     if (egress && !egress.allowed) return egress
-    const ingress = this.#own.has(source) ? undefined : this.#side('ingress', connection)
-    return ingress ?? egress ?? { allowed: true }
+    return this.side('ingress', connection) ?? egress ?? { allowed: true }
   }
 
-  #side(direction: PolicyDirection, connection: PolicyConnection): Judgement | undefined {
+  /** What one end says; undefined: nothing isolates it, or it is not asked. */
+  side(direction: PolicyDirection, connection: PolicyConnection): Judgement | undefined {
     const { source, destination } = connection
+    if (source === destination || (direction === 'ingress' && this.#own.has(source))) return
     const [own, peer] = direction === 'egress' ? [source, destination] : [destination, source]
     const row = this.#tables.endpointPolicies.get(own)
     if (!row || row[direction] === POLICY_OPEN) return undefined

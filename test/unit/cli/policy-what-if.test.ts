@@ -1,10 +1,11 @@
 // What a policy would change: compiled by the agent's compiler, judged from rows.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { compile } from '../../../src/cli/policy-ground.ts'
 import { formatEnd, namesOf } from '../../../src/cli/policy-names.ts'
 import { addManifest, propose } from '../../../src/cli/policy-proposal.ts'
 import { describeSeen, seenConnections } from '../../../src/cli/policy-seen.ts'
-import { compile, differencesOf, parseTime } from '../../../src/cli/policy-what-if.ts'
+import { differencesOf, parseTime } from '../../../src/cli/policy-what-if.ts'
 import { type Address, parseAddress } from '../../../src/net/address.ts'
 import { parsePrefix } from '../../../src/net/prefix.ts'
 import type { FlowRecord } from '../../../src/tables/actual.ts'
