@@ -19,11 +19,14 @@ static __always_inline bool icmp_may_complain(const struct packet *pkt, const st
 	return flow->from_ifindex == pkt->from_ifindex && !source_check(pkt, &pkt->complainer);
 }
 
-/* The stack judges errors about flows that it alone knows; nobody else's pass. */
+/* The stack judges errors about flows that it alone knows; nobody else's pass. About a connection
+ * that policy has denied meanwhile there is nothing to say.
+ */
 static __noinline struct flow *icmp_error_flow(struct packet *pkt)
 {
 	struct flow *flow = bpf_map_lookup_elem(&flows, &pkt->tuple);
 	bool is_pod_or_overlay = pkt->direction == DIRECTION_FROM_POD || pkt->by_overlay;
+	int ret;
 
 	if (!flow)
 		flow = bpf_map_lookup_elem(&embryos, &pkt->tuple);
@@ -31,5 +34,6 @@ static __noinline struct flow *icmp_error_flow(struct packet *pkt)
 		return pair_fail(pkt, is_pod_or_overlay ? -DROP_INVALID_ICMP : PASS);
 	if (!icmp_may_complain(pkt, flow))
 		return pair_fail(pkt, -DROP_INVALID_ICMP);
-	return flow;
+	ret = flow->epoch == epoch ? 0 : policy_check(pkt, flow);
+	return ret ? pair_fail(pkt, ret) : flow;
 }
