@@ -16,6 +16,7 @@ interface Format {
 interface PathsOptions extends Format {
   readonly rounds: string
   readonly sampleMs: string
+  readonly realTime?: boolean
   readonly pods: string
 }
 
@@ -89,12 +90,14 @@ function addPaths(bench: Command): void {
     .description('latency, throughput, CNI calls and programs beside references')
     .option('--rounds <count>', 'rounds over all paths', '9')
     .option('--sample-ms <ms>', 'length of one sample', '500')
+    .option('--real-time', 'client and server ahead of whatever else the machine does')
     .option('--pods <count>', 'pods of the CNI rows', '120')
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<PathsOptions>()
       const rows = await runBench({
         rounds: Number(options.rounds),
         sampleMs: Number(options.sampleMs),
+        realTime: options.realTime === true,
         pods: Number(options.pods),
         progress: say,
       })

@@ -29,6 +29,7 @@ export interface BenchLab {
 export async function buildBenchLab(
   routing: 'vxlan' | 'native',
   socketServices: boolean,
+  { realTime }: { readonly realTime: boolean },
 ): Promise<BenchLab> {
   const name = `weir-bench-${routing}`
   await down(name)
@@ -48,8 +49,9 @@ export async function buildBenchLab(
     ]
     await applyObjects(name, serviceObjects(backend))
     const client = placeOf(podOf(name, 'client'))
+    const binary = builtProgram('weir-netbench')
     for (const pod of [near, far, backend]) {
-      servers.push(await startServer(builtProgram('weir-netbench'), placeOf(pod), ipv4Of(pod)))
+      servers.push(await startServer(binary, { ...placeOf(pod), realTime }, ipv4Of(pod)))
     }
     return {
       record: readRecord(name),

@@ -14,6 +14,8 @@ export interface Place {
   /** Path of the network namespace. */
   readonly netns: string
   readonly cgroup?: string
+  /** Real-time: ahead of whatever else the machine does. */
+  readonly realTime?: boolean
 }
 
 /** From one place to an address that a server at another place answers on. */
@@ -34,7 +36,8 @@ export const LOADS = {
 
 /** The command line that becomes `argv` at the place, on the bench's CPU. */
 export function placedCommand(place: Place, argv: readonly string[]): [string, string[]] {
-  const inside = ['nsenter', `--net=${place.netns}`, 'taskset', '-c', CPU, ...argv]
+  const ahead = place.realTime ? ['chrt', '--fifo', '1'] : []
+  const inside = ['nsenter', `--net=${place.netns}`, 'taskset', '-c', CPU, ...ahead, ...argv]
   if (place.cgroup === undefined) return ['nsenter', inside.slice(1)]
   const join = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
   return ['sh', ['-c', join, place.cgroup, ...inside]]

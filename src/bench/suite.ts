@@ -18,6 +18,8 @@ export interface BenchOptions {
   readonly rounds: number
   /** Length of one sample. */
   readonly sampleMs: number
+  /** Client and server ahead of whatever else the machine does. */
+  readonly realTime: boolean
   /** Pods of the CNI rows. */
   readonly pods: number
   readonly progress: (text: string) => void
@@ -33,9 +35,9 @@ export async function runBench(options: BenchOptions): Promise<BenchRow[]> {
     options.progress('building references and labs')
     const references = await buildReferences()
     closers.push(() => references.close())
-    const vxlan = await buildBenchLab('vxlan', true)
+    const vxlan = await buildBenchLab('vxlan', true, options)
     closers.push(() => vxlan.close())
-    const native = await buildBenchLab('native', false)
+    const native = await buildBenchLab('native', false, options)
     closers.push(() => native.close())
     const paths = await measurePaths({ references, vxlan, native }, options)
     const cni = await measureCni(vxlan, options)
@@ -75,17 +77,19 @@ async function measurePaths(scene: Scene, options: BenchOptions): Promise<BenchR
   const binary = builtProgram('weir-netbench')
   const servers = []
   for (const path of Object.values(scene.references.paths)) {
-    servers.push(await startServer(binary, path.server, path.address))
+    const place = { ...path.server, realTime: options.realTime }
+    servers.push(await startServer(binary, place, path.address))
   }
   try {
     const subjects = (Object.keys(LOADS) as Load[]).flatMap((load) =>
       pathsOf(scene).map(([name, path, reference]): Subject => {
         const suffix = LOADS[load].name
+        const client = { ...path.client, realTime: options.realTime }
         return {
           name: `${name}.${suffix}`,
           unit: LOADS[load].unit,
           ...(reference === undefined ? {} : { reference: `${reference}.${suffix}` }),
-          sample: () => sampleLoad(binary, load, path, options.sampleMs),
+          sample: () => sampleLoad(binary, load, { ...path, client }, options.sampleMs),
         }
       }),
     )
