@@ -179,7 +179,7 @@ function addNodePort(bench: Command): void {
     .description('packets from outside to node ports, beside kube-proxy')
     .option('--services <count>', 'Services beside those that are measured', '1000')
     .option('--rounds <count>', 'rounds over all ways', '5')
-    .option('--sample-ms <ms>', 'length of one sample', '200')
+    .option('--sample-ms <ms>', 'length of one sample', '100')
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<NodePortFlags>()
       const run = runNodePort({

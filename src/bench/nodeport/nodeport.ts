@@ -129,7 +129,7 @@ async function untilServed(scene: Scene, each: NodePortCase): Promise<void> {
   const until = performance.now() + SERVED_LIMIT_MS
   for (;;) {
     try {
-      await sample(scene, each, 1)
+      await sample(scene, each, 0)
       return
     } catch (error) {
       if (performance.now() > until) throw error

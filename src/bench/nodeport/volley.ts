@@ -18,6 +18,7 @@ export interface Order {
   /** What opens each connection, one step after another: all arrive before the next. */
   readonly opening: readonly Opening[]
   readonly load: Volley
+  /** At least; 0: only open. */
   readonly durationMs: number
   /** Threads that do the node's work. */
   readonly threads: readonly number[]
@@ -35,8 +36,11 @@ const LIVE_FRAMES = 2
 /** struct volley begins with the frame. */
 const [IFINDEX_AT, SENDERS_AT, NEXT_AT] = [80, 84, 88] as const
 const FIRST = new Uint8Array(4)
-/** Frames of one call, which begins and ends with tens of milliseconds of the kernel's own. */
-const BATCH = 131_072
+/**
+ * Frames of one call, which begins and ends with tens of milliseconds of the kernel's own: the node
+ * then empties its ring (256) without being sent more, and that must not count.
+ */
+const BATCH = 1 << 20
 /** Fewer than a veth's ring holds. */
 const OPENING_BATCH = 128
 const OPENING_LIMIT_MS = 200
