@@ -4,7 +4,7 @@ import { type Mac } from '../net/mac.ts'
 import { type Codec, defineCodec, eachOf, type MapLayout, putMac, putZeroes, takeMac } from './codec.ts'
 
 /** Layout of the object these codecs were generated from; compare with btfHash(). */
-export const OBJECT_HASH = '09131e57f94512d69fa6082425247662'
+export const OBJECT_HASH = '8228503910248522bc62a34e3d50ee6e'
 
 /** `enum destination_flags`. */
 export const DestinationFlags = {
@@ -1297,7 +1297,7 @@ export const maps = {
   policy: {
     name: 'policy',
     type: 'lpm_trie',
-    maxEntries: 262144,
+    maxEntries: 1048576,
     flags: 1,
     key: policyKey,
     value: policyRule,

@@ -33,7 +33,7 @@ const MANY = 32
  * Half of what map `policy` holds, for a set that changes is written beside the old one and both
  * stand for a moment.
  */
-export const POLICY_BUDGET = 131_072
+export const POLICY_BUDGET = 524_288
 
 /** Tables that policies are compiled from. */
 export const POLICY_INPUTS = [
