@@ -149,10 +149,16 @@ function createCni({ nodeName, stateDir }: Config, parts: CniParts): CniServer {
 }
 
 /** What the first lists took, once they are in the maps. */
-function giveBack(tables: Tables, { frontends }: ReturnType<typeof createReconcilers>): void {
+function giveBack(tables: Tables, reconcilers: ReturnType<typeof createReconcilers>): void {
   const { nodes, namespaces, pods, services, endpointSlices } = tables
-  const read = [nodes, namespaces, pods, services, endpointSlices, tables.frontends]
-  giveBackOnceRead(read, () => frontends.idle()).catch(() => {})
+  // Of the last two the first list is what is made of all the others.
+  const { frontends, endpointPolicies } = tables
+  const read = [nodes, namespaces, pods, services, endpointSlices, frontends, endpointPolicies]
+  const idle = async (): Promise<void> => {
+    await reconcilers.frontends.idle()
+    await reconcilers.endpointPolicies.idle()
+  }
+  giveBackOnceRead(read, idle).catch(() => {})
 }
 
 /** Tells the runtime of the network, once pods can be taken; it stays told. */
