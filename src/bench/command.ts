@@ -223,8 +223,12 @@ function addPolicies(bench: Command): void {
       await toTheEnd(async () => {
         const { paths, figures } = await run
         if (options.json) return JSON.stringify({ paths, figures }, null, 1)
-        const rows = options.markdown ? formatMarkdown(paths) : formatRows(paths)
-        return `${rows}\n\n${formatFigures(figures, options)}`
+        const formatPaths = options.markdown ? formatMarkdown : formatRows
+        const tables = [
+          ...(paths.length > 0 ? [formatPaths(paths)] : []),
+          ...(figures.length > 0 ? [formatFigures(figures, options)] : []),
+        ]
+        return tables.join('\n\n')
       })
     })
 }

@@ -9,7 +9,7 @@ import { builtProgram, labPaths } from '../../lab/paths.ts'
 import { endProcess, type ProcessIdentity, signalProcess } from '../../lab/processes.ts'
 import type { NodeRecord } from '../../lab/record.ts'
 import { DEFAULT_SETTINGS } from '../../lab/spec.ts'
-import { LOADS, type Load, type Path, sampleLoad, startServer } from '../load.ts'
+import { LOADS, type Load, type Path, sampleConnections, sampleLoad, startServer } from '../load.ts'
 import { type BenchRow, measureInterleaved, type Subject } from '../measure.ts'
 import { serveDataset } from '../scale/dataset.ts'
 import { type BenchPlace, buildPlace, ownNodes, PLACE } from '../scale/place.ts'
@@ -33,6 +33,8 @@ interface Pair {
   readonly client: BenchPod
   readonly server: BenchPod
 }
+
+type Metric = { readonly name: string; readonly unit: string }
 
 const BINARY = 'weir-netbench'
 const ROUTER = 'kube-router'
@@ -178,8 +180,9 @@ async function measure(pairs: readonly Pair[], options: PathsOptions): Promise<B
         subjects.push(...subjectsOf(`${way}-${FAMILIES[at]}`, policies, path, options))
       }
     }
-    const byLoad = (load: Load) => subjects.filter(({ name }) => name.endsWith(LOADS[load].name))
-    const ordered = (Object.keys(LOADS) as Load[]).flatMap(byLoad)
+    const ordered = [LOADS.rr, CONNECT, LOADS.crr, LOADS.stream].flatMap((metric) =>
+      subjects.filter(({ name }) => name.endsWith(metric.name)),
+    )
     return await measureInterleaved(ordered, options.rounds, (round) =>
       options.say(`round ${round + 1} of ${options.rounds}`),
     )
@@ -188,21 +191,28 @@ async function measure(pairs: readonly Pair[], options: PathsOptions): Promise<B
   }
 }
 
+/** Beside the loads: what connect() alone takes, which other work on the machine touches least. */
+const CONNECT = { name: 'tcp-connect.latency-us', unit: 'us' } as const
+
 function subjectsOf(
   way: string,
   policies: number,
   path: Path,
   { sampleMs }: PathsOptions,
 ): Subject[] {
-  return (Object.keys(LOADS) as Load[]).map((load) => {
-    const { name, unit } = LOADS[load]
-    const named = (count: number) => `${way}.${count}-policies.${name}`
+  const binary = builtProgram(BINARY)
+  const subject = (metric: Metric, sample: Subject['sample']): Subject => {
+    const named = (count: number) => `${way}.${count}-policies.${metric.name}`
     return {
-      ...{ name: named(policies), unit },
+      ...{ name: named(policies), unit: metric.unit, sample },
       ...(policies > 0 ? { reference: named(0) } : {}),
-      sample: () => sampleLoad(builtProgram(BINARY), load, path, sampleMs),
     }
-  })
+  }
+  const loads = (Object.keys(LOADS) as Load[]).map((load) =>
+    subject(LOADS[load], () => sampleLoad(binary, load, path, sampleMs)),
+  )
+  const connect = async () => (await sampleConnections(binary, path, sampleMs)).connectUs
+  return [...loads, subject(CONNECT, connect)]
 }
 
 /** Both ends have heard of each other. */
