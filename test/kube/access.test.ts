@@ -91,7 +91,7 @@ test('a server with a foreign certificate is not believed, and tried again', asy
 })
 
 test('several addresses: the next one when one is away, and the status says which', async () => {
-  const second = await FakeApiServer.listen()
+  await using second = await FakeApiServer.listen()
   const gone = `http://127.0.0.1:${await freePort()}`
   const apiServers = [gone, second.url]
   await using scene = await setScene({ access: { apiServers } })
@@ -103,7 +103,6 @@ test('several addresses: the next one when one is away, and the status says whic
   await until(() => scene.source.health().errors.length > 0)
   await second.open()
   await scene.converged(second)
-  await second.close()
 })
 
 test('protobuf refused with 406: JSON from then on', async () => {

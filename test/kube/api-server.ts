@@ -34,7 +34,7 @@ export interface ServerOptions {
   readonly port?: number
 }
 
-export class FakeApiServer {
+export class FakeApiServer implements AsyncDisposable {
   state = new ClusterState()
   encodings: readonly Encoding[]
   watchList: WatchList
@@ -82,6 +82,10 @@ export class FakeApiServer {
       this.#server.once('error', reject)
       this.#server.listen(port, '127.0.0.1', () => resolve())
     })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   async close(): Promise<void> {
