@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ApiServer } from '../../../src/api/server.ts'
 import type { ApiSources } from '../../../src/api/sources.ts'
-import type { DatapathEvent } from '../../../src/tables/actual.ts'
+import type { DatapathEvent, PolicyDecision } from '../../../src/tables/actual.ts'
+import { createTables } from '../../../src/tables/tables.ts'
 import { address, endpoint, sources } from './rows.ts'
 
 function socketPath(t: TestContext): string {
@@ -189,6 +190,50 @@ test('monitor streams events, and unsubscribes when the reader leaves', async (t
   assert.deepEqual(JSON.parse(String(chunk)), { ...EVENT, timeNs: 5 })
   response.destroy()
   await left.promise
+})
+
+test('monitor tells what policy let pass where it is asked to, with its rule', async (t) => {
+  const listeners: { tell: (event: DatapathEvent) => void; verdicts: boolean }[] = []
+  const tables = createTables()
+  tables.policyRules.upsert({ id: 7, text: 'NetworkPolicy shop/api, ingress rule 1' })
+  const path = await serve(t, {
+    tables,
+    subscribeEvents: (tell, { verdicts = false } = {}) => {
+      listeners.push({ tell, verdicts })
+      return () => {}
+    },
+  })
+  const plain = await open(path, '/v1/monitor')
+  const wide = await open(path, '/v1/monitor/verdicts')
+  assert.deepEqual(
+    listeners.map(({ verdicts }) => verdicts),
+    [false, true],
+  )
+  const decided = (verdict: PolicyDecision['verdict'], ruleId: number): DatapathEvent => {
+    const policy = { direction: 'ingress', verdict, ruleId, identity: 300 } as const
+    return { ...EVENT, kind: 'verdict', reason: 'none', policy }
+  }
+  const events = [decided('allow', 7), decided('open', 0), decided('audit', 0), EVENT]
+  for (const { tell } of listeners) for (const event of events) tell(event)
+  const read = async (response: IncomingMessage, count: number): Promise<string[]> => {
+    let text = ''
+    for await (const chunk of response) {
+      text += String(chunk)
+      if (text.split('\n').length > count) break
+    }
+    const lines = text.trim().split('\n')
+    return lines.map((line) => {
+      const { reason, policy } = JSON.parse(line)
+      return policy ? `${policy.verdict}: ${policy.rule}` : reason
+    })
+  }
+  const unasked = ['audit: isolated, and no rule allows it', 'no_route']
+  assert.deepEqual(await read(plain, 2), unasked)
+  assert.deepEqual(await read(wide, 4), [
+    'allow: NetworkPolicy shop/api, ingress rule 1',
+    'open: nothing isolates it',
+    ...unasked,
+  ])
 })
 
 test('closing the API ends open monitor streams', async (t) => {
