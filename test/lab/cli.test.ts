@@ -1,8 +1,11 @@
 // `weir` against a node of a lab: real agent, real maps; and what is left of it when the agent
 // dies.
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { stopAgent } from '../../src/lab/agents.ts'
 import { readRecord } from '../../src/lab/record.ts'
 import { type Run, weir } from '../unit/cli/run-weir.ts'
@@ -10,6 +13,7 @@ import { lab, mustLab } from './lab.ts'
 
 const NAME = 'weir-test-cli'
 const NAMED = ['--name', NAME] as const
+const DIRECTORY = mkdtempSync(join(tmpdir(), 'weir-cli-'))
 
 before(async () => {
   await mustLab('down', ...NAMED)
@@ -17,14 +21,22 @@ before(async () => {
   await mustLab('apply', ...NAMED, '-f', `${import.meta.dirname}/../../deploy/examples`)
 })
 
-after(() => mustLab('down', ...NAMED))
+after(async () => {
+  rmSync(DIRECTORY, { recursive: true })
+  await mustLab('down', ...NAMED)
+})
 
 function onNode(...args: readonly string[]): Promise<Run> {
   return weir(args, { env: { WEIR_LAB_NODE: `${NAME}/node1` } })
 }
 
 async function json<T>(...args: readonly string[]): Promise<T> {
-  const { code, stdout, stderr } = await onNode(...args, '--json')
+  return jsonOn('node1', ...args)
+}
+
+async function jsonOn<T>(node: string, ...args: readonly string[]): Promise<T> {
+  const env = { WEIR_LAB_NODE: `${NAME}/${node}` }
+  const { code, stdout, stderr } = await weir([...args, '--json'], { env })
   assert.deepEqual([code, stderr], [0, ''])
   return JSON.parse(stdout) as T
 }
@@ -106,6 +118,54 @@ test('a drop is in monitor and in metrics', async () => {
   assert.match((await watching).stdout, /no_endpoint from_pod ifindex \d+ ICMP /)
   const counts = await json<{ reason: string; packets: number }[]>('metrics')
   assert.ok(counts.some(({ reason, packets }) => reason === 'no_endpoint' && packets > 0))
+})
+
+/** A policy by which api takes port 9000 of cache alone, in force on both nodes. */
+async function isolateApi(): Promise<void> {
+  const podsOf = (app: string) => ({ podSelector: { matchLabels: { app } } })
+  const spec = { ...podsOf('api'), ingress: [{ from: [podsOf('cache')], ports: [{ port: 9000 }] }] }
+  const metadata = { namespace: 'shop', name: 'api' }
+  const policy = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata, spec }
+  const manifest = join(DIRECTORY, 'policy.json')
+  writeFileSync(manifest, JSON.stringify(policy))
+  await mustLab('apply', ...NAMED, '-f', manifest)
+  for (const node of ['node1', 'node2']) {
+    for (let tries = 0; ; tries++) {
+      const [view] = await jsonOn<{ state: string }[]>(node, 'policy', 'list')
+      if (view?.state === 'done') break
+      assert.ok(tries < 50, `${node}: ${view?.state}`)
+      await sleep(100)
+    }
+  }
+}
+
+interface Explained {
+  readonly destination: string
+  readonly allowed: boolean
+  readonly ingress: { readonly foretold?: { readonly rule: string }; readonly rule?: string }
+}
+
+test('explain says at each node what the other says of its own pods', async () => {
+  await isolateApi()
+  const rule = 'NetworkPolicy shop/api, ingress rule 1'
+  const none = 'no ingress rule of NetworkPolicy shop/api allows it'
+  const cases = [
+    ['cache-0', '9000', true, rule],
+    ['cache-0', '9100', false, none],
+    ['front-0', '9000', false, none],
+  ] as const
+  for (const [from, port, isAllowed, why] of cases) {
+    for (const node of ['node1', 'node2']) {
+      const asked = ['policy', 'explain', `shop/${from}`, 'shop/api', port]
+      const said = await jsonOn<Explained[]>(node, ...asked)
+      assert.equal(said.length, 6, 'three pods of the Service, both families')
+      for (const { allowed, ingress } of said) {
+        assert.deepEqual([allowed, ingress.foretold?.rule ?? ingress.rule], [isAllowed, why])
+      }
+      const elsewhere = said.filter(({ ingress }) => ingress.foretold).length
+      assert.equal(elsewhere, node === 'node1' ? 2 : 4)
+    }
+  }
 })
 
 test('with the agent killed, maps are still read and the rest is one sentence', async () => {

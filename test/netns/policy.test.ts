@@ -37,20 +37,26 @@ before(async () => {
 })
 after(() => scene.dispose())
 
-function namespace(annotations: Record<string, string>) {
-  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default', annotations } }
+function namespace(metadata: { annotations?: object; labels?: object }) {
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default', ...metadata } }
 }
 
-/** The policy of the web pods: these roles may come, to TCP 80 and to UDP 53, and ping. */
-function admit(...roles: readonly string[]): void {
-  node.write('policy.json', {
+/** A policy of the web pods: these peers may come, to TCP 80 and to UDP 53, and ping. */
+function policy(name: string, peers: readonly object[]): void {
+  node.write(`policy-${name}.json`, {
     ...{ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy' },
-    metadata: { namespace: 'default', name: 'web' },
+    metadata: { namespace: 'default', name },
     spec: {
       podSelector: { matchLabels: { role: 'web' } },
-      ingress: roles.map((role) => ({ from: [{ podSelector: { matchLabels: { role } } }] })),
+      ingress: peers.map((peer) => ({ from: [peer] })),
     },
   })
+}
+
+const podsOf = (role: string) => ({ podSelector: { matchLabels: { role } } })
+
+function admit(...roles: readonly string[]): void {
+  policy('web', roles.map(podsOf))
 }
 
 /** Waits until a TCP question is answered, or is not. */
@@ -113,27 +119,66 @@ test('a change ends a connection that is denied now, and spares one still allowe
   assert.ok(sent > 300 && lost === 0, JSON.stringify({ sent, lost }))
 })
 
-test('who is allowed before and after loses nothing while policies change', async () => {
-  const stop = friend.stream('udp', web.addresses[1] ?? '', '53')
+test('through changes, who may always come loses nothing, who never may gets nothing', async () => {
+  const [v4 = '', v6 = ''] = web.addresses
+  const kept = friend.stream('udp', v6, '53')
+  const shut = [v4, v6].map((address) => stranger.stream('udp', address, '53'))
+  const [ours, nobody] = [podsOf('friend'), podsOf('nobody')]
+  const changes = [
+    () => policy('more', [nobody]),
+    () => policy('more', [nobody, ours]),
+    () => policy('web', []),
+    () => node.remove('policy-web.json'),
+    () => policy('web', [nobody, ours]),
+    () => policy('more', []),
+    () => node.remove('policy-more.json'),
+    () => policy('web', [ours]),
+  ]
   const asked: boolean[] = []
-  for (let round = 0; round < 8; round++) {
-    if (round % 2 === 0) admit('friend', 'stranger', `nobody${round}`)
-    else admit('friend', `nobody${round}`)
+  for (const change of changes) {
+    change()
     // Through the change and past it: a directory is looked at some time after it was written.
     for (let at = 0; at < 20; at++) {
-      asked.push(friend.ask(web.addresses[0] ?? '').ok)
+      asked.push(friend.ask(v4).ok)
       await sleep(10)
     }
   }
-  const { sent, lost } = await stop()
-  assert.deepEqual(
-    { lost, refused: asked.filter((ok) => !ok).length, sent: sent > 100 },
-    {
-      ...{ lost: 0, refused: 0, sent: true },
-    },
+  const { sent, lost } = await kept()
+  const refused = asked.filter((ok) => !ok).length
+  assert.deepEqual({ lost, refused, sent: sent > 100 }, { lost: 0, refused: 0, sent: true })
+  for (const stop of shut) {
+    const stranded = await stop()
+    assert.ok(stranded.sent > 100 && stranded.received === 0, JSON.stringify(stranded))
+  }
+})
+
+test('who is labelled anew is let in, and out again, also as a namespace', async () => {
+  const [, v6 = ''] = web.addresses
+  const expectEnd = async (enter: () => void, leave: () => void): Promise<void> => {
+    enter()
+    await until(stranger, true)
+    const stream = stranger.stream('udp', v6, '53')
+    await sleep(500)
+    leave()
+    await until(stranger, false)
+    await sleep(500)
+    const { received, lost } = await stream()
+    assert.ok(received > 50 && lost > 50, JSON.stringify({ received, lost }))
+  }
+  await expectEnd(
+    () => node.knowPod('stranger', 'friend'),
+    () => node.knowPod('stranger'),
+  )
+  await expectEnd(
+    () => node.knowPod('web', 'open'),
+    () => node.knowPod('web'),
+  )
+  policy('web', [podsOf('friend'), { namespaceSelector: { matchLabels: { team: 'a' } } }])
+  await expectEnd(
+    () => node.write('default.json', namespace({ labels: { team: 'a' } })),
+    () => node.write('default.json', namespace({ labels: { team: 'b' } })),
   )
   admit('friend')
-  await until(stranger, false)
 })
 
 /** One map of policy, written behind the agent's back. */
@@ -217,7 +262,7 @@ test('a new pod is isolated from its first packet', async () => {
 })
 
 test('a namespace that is only watched reports and drops nothing', async () => {
-  node.write('default.json', namespace({ 'weir.io/policy-audit': 'true' }))
+  node.write('default.json', namespace({ annotations: { 'weir.io/policy-audit': 'true' } }))
   await until(stranger, true)
   const events = node.watch()
   await sleep(200)

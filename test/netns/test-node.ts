@@ -1,6 +1,6 @@
 // A node of these tests: its namespace, bpffs, cgroup and manifests, and the real agent in it.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -97,6 +97,11 @@ export class TestNode {
 
   write(file: string, manifest: unknown): void {
     writeFileSync(join(this.manifests, file), JSON.stringify(manifest))
+  }
+
+  /** Takes a manifest away again. */
+  remove(file: string): void {
+    rmSync(join(this.manifests, file))
   }
 
   /** Starts the agent and waits until the node takes pods. */
