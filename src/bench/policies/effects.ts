@@ -51,8 +51,13 @@ export async function startProbe(
       for (const each of servers) each.kill('SIGKILL')
     },
   }
-  await meet(probe, true, STARTED_MS)
-  return probe
+  try {
+    await meet(probe, true, STARTED_MS)
+    return probe
+  } catch (error) {
+    probe.stop()
+    throw error
+  }
 }
 
 /** What a change is told of by. */

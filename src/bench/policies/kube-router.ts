@@ -7,9 +7,11 @@ import { inNetns, startDaemon } from '../../cluster/daemons.ts'
 import { unpackPackages, withDependencies } from '../../cluster/packages.ts'
 import { cacheDirectory } from '../../cluster/paths.ts'
 import { netnsPath } from '../../lab/paths.ts'
-import { identify, type ProcessIdentity } from '../../lab/processes.ts'
+import { endProcess, identify, type ProcessIdentity } from '../../lab/processes.ts'
 import type { NodeRecord } from '../../lab/record.ts'
 import { linkTools, toolEnvironment } from '../iptables.ts'
+import type { ApiPlace } from '../scale/place.ts'
+import { isolation, meet, type Probe } from './effects.ts'
 
 /** What it is and what it runs. */
 export interface RouterTools {
@@ -25,8 +27,32 @@ export async function findRouterTools(say: (line: string) => void): Promise<Rout
   return { program, root: await unpackPackages(cache, names) }
 }
 
-/** Starts it; whether its rules are there is for the caller to see. */
-export function startKubeRouter(
+/** In a big cluster its first rules take minutes. */
+const FIRST_RULES_MS = 1_200_000
+
+/**
+ * Starts it and waits for its first rules, by a policy that isolates the probe's server. The policy
+ * stays.
+ */
+export async function startKubeRouter(
+  tools: RouterTools,
+  node: NodeRecord,
+  { kubeconfig, client }: ApiPlace,
+  probe: Probe,
+): Promise<ProcessIdentity> {
+  const { path, object } = isolation(probe.namespace)
+  await client.ask('POST', path, object)
+  const identity = launch(tools, node, kubeconfig)
+  try {
+    await meet(probe, false, FIRST_RULES_MS)
+    return identity
+  } catch (error) {
+    await endProcess(identity)
+    throw error
+  }
+}
+
+function launch(
   { program, root }: RouterTools,
   node: NodeRecord,
   kubeconfig: string,

@@ -14,7 +14,7 @@ import { type BenchRow, measureInterleaved, type Subject } from '../measure.ts'
 import { serveDataset } from '../scale/dataset.ts'
 import { type BenchPlace, buildPlace, ownNodes, PLACE } from '../scale/place.ts'
 import { attachByRoutes, attachByWeir, type BenchPod } from '../services/pods.ts'
-import { isolation, meet, probeNamespace, startProbe } from './effects.ts'
+import { probeNamespace, startProbe } from './effects.ts'
 import { type RouterTools, startKubeRouter } from './kube-router.ts'
 import { PodMaker } from './pods.ts'
 import { crowdedNamespace, MEMBER, namespaceNamed, type World, worldDataset } from './world.ts'
@@ -39,7 +39,6 @@ type Metric = { readonly name: string; readonly unit: string }
 const BINARY = 'weir-netbench'
 const ROUTER = 'kube-router'
 const FAMILIES = ['ipv4', 'ipv6'] as const
-const FIRST_SYNC_MS = 1_200_000
 
 /**
  * Pods of Weir's nodes, in the world's crowded namespaces; both ends on one node, and on two; then
@@ -97,14 +96,14 @@ async function weirPairs(place: BenchPlace, world: World, processes: Processes):
   const [here, there] = place.nodes as [NodeRecord, NodeRecord]
   const { kubeconfig } = place
   for (const node of [here, there]) await startWeir(node, { kubeconfig }, processes)
-  const [near, far] = [here, there].map((node) => new PodMaker(place, node, 'weir'))
+  const near = new PodMaker(place, here, 'weir')
+  const far = new PodMaker(place, there, 'weir')
   const pairs: Pair[] = []
   for (const policies of world.crowded) {
     const [namespace, labels] = [crowdedNamespace(policies), MEMBER]
-    const client = await near?.make({ namespace, name: 'client', labels })
-    const server = await near?.make({ namespace, name: 'near', labels })
-    const other = await far?.make({ namespace, name: 'far', labels })
-    if (!client || !server || !other) throw new Error('Cannot bench: there are no nodes')
+    const client = await near.make({ namespace, name: 'client', labels })
+    const server = await near.make({ namespace, name: 'near', labels })
+    const other = await far.make({ namespace, name: 'far', labels })
     pairs.push({ way: 'same-node', policies, client, server })
     pairs.push({ way: 'cross-node', policies, client, server: other })
   }
@@ -153,11 +152,8 @@ async function routerPairs(
   pairs.push({ way, policies: 0, client, server })
   const probe = await startProbe(way, maker, 1)
   try {
-    const { path, object } = isolation(probe.namespace)
-    await place.client.ask('POST', path, object)
-    const router = startKubeRouter(tools, node, place.kubeconfig)
+    const router = await startKubeRouter(tools, node, place, probe)
     processes.push(router)
-    await meet(probe, false, FIRST_SYNC_MS)
     signalProcess(router, 'SIGSTOP')
   } finally {
     probe.stop()

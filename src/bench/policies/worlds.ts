@@ -2,7 +2,7 @@
 // takes to its effect, for Weir and for kube-router on a node each.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askAgent } from '../../lab/agent-api.ts'
-import { endProcess, type ProcessIdentity, signalProcess } from '../../lab/processes.ts'
+import { endProcess, type ProcessIdentity } from '../../lab/processes.ts'
 import type { NodeRecord } from '../../lab/record.ts'
 import { quantile } from '../measure.ts'
 import { type AgentUnderTest, cpuSeconds, ready, startMeasured, statusMib } from '../scale/agent.ts'
@@ -30,9 +30,9 @@ export interface WorldOptions {
 
 type Put = (subject: SubjectName, name: string, unit: string, value: number) => void
 
-const FIRST_SYNC_MS = 1_200_000
 /** kube-router changes everything for everything. */
 const ROUTER_ROUNDS = 3
+const ROUTER_MS = 300_000
 
 export async function measureWorld(
   world: World,
@@ -146,24 +146,19 @@ async function measureRouter(
   const probe = await startProbe('kube-router', pods, 1)
   let router: ProcessIdentity | undefined
   try {
-    const { path, object } = isolation(probe.namespace)
-    await place.client.ask('POST', path, object)
     const startedAt = performance.now()
-    router = startKubeRouter(tools, node, place.kubeconfig)
-    await meet(probe, false, FIRST_SYNC_MS)
+    router = await startKubeRouter(tools, node, place, probe)
     put('kube-router', 'start', 's', (performance.now() - startedAt) / 1000)
     put('kube-router', 'start.cpu', 's', cpuSeconds(router.pid))
+    const { path, object } = isolation(probe.namespace)
     await place.client.ask('DELETE', `${path}/${object.metadata.name}`)
-    await meet(probe, true, FIRST_SYNC_MS)
-    const how = { rounds: ROUTER_ROUNDS, withinMs: 300_000 }
+    await meet(probe, true, ROUTER_MS)
+    const how = { rounds: ROUTER_ROUNDS, withinMs: ROUTER_MS }
     await measureEffects(place, probe, 'kube-router', how, put)
     put('kube-router', 'resident', 'MiB', statusMib(router.pid, 'VmRSS'))
   } finally {
     probe.stop()
-    if (router) {
-      signalProcess(router, 'SIGCONT')
-      await endProcess(router, 1000)
-    }
+    if (router) await endProcess(router, 1000)
   }
 }
 
