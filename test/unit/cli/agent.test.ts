@@ -164,6 +164,34 @@ test('monitor prints the drops that pass its filters', async (t) => {
   )
 })
 
+test('monitor --verdicts prints what policy lets pass, what not, and by which rule', async (t) => {
+  const { tables } = sources()
+  tables.policyRules.upsert({ id: 7, text: 'NetworkPolicy shop/api, ingress rule 1' })
+  const run = await serve(t, {
+    tables,
+    subscribeEvents: (listener, { verdicts } = {}) => {
+      const policy = { direction: 'ingress', ruleId: 7, identity: 300 } as const
+      const allowed = { ...policy, verdict: verdicts ? 'allow' : 'audit' } as const
+      listener({ ...EVENT, kind: 'verdict', reason: 'none', lengthBytes: 0, policy: allowed })
+      const denied = { ...policy, verdict: 'deny', ruleId: 0 } as const
+      listener({ ...EVENT, reason: 'policy_ingress', policy: denied })
+      return () => {}
+    },
+  })
+  const { stdout } = await run(['monitor', '--verdicts'], { stopAt: 'deny' })
+  const packet = 'from_pod ifindex 3 TCP 10.0.1.5:1234 > 10.0.9.9:80'
+  assert.deepEqual(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.slice(13)),
+    [
+      `allow ${packet}, ingress allow: NetworkPolicy shop/api, ingress rule 1`,
+      `policy_ingress ${packet} 60 bytes, ingress deny: isolated, and no rule allows it`,
+    ],
+  )
+})
+
 test('a reader that closes the pipe is no error', async (t) => {
   const base = sources()
   for (let id = 1; id <= 2000; id++) {
