@@ -1,4 +1,4 @@
-// XDP on the uplink as the agent is set: which mode is in force, what is pinned, and why not.
+// XDP on the uplinks as the agent is set: which mode is in force, what is pinned, and why not.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -46,5 +46,23 @@ test('a restart goes from mode to mode though others hold the link, or keeps it'
     // What was attached stays while no agent runs.
     const left = scene.ip(node.netns, 'link', 'show', 'dev', 'eth0')
     assert.equal(left.includes('xdp'), attached !== '', left)
+  }
+})
+
+test('of two uplinks each has its own, and one that is an uplink no more has none', async () => {
+  scene.ip(node.netns, 'link', 'add', 'eth1', 'type', 'veth', 'peer', 'name', 'nowhere1')
+  scene.ip(node.netns, 'link', 'set', 'eth1', 'up')
+  for (const uplinks of [['eth0', 'eth1'], ['eth0']]) {
+    await node.start('--xdp', 'native', '--uplink', uplinks.join(','))
+    const { xdp } = (await node.get('/v1/status')) as { xdp: string }
+    assert.equal(xdp, uplinks.map((name) => `native on ${name}`).join('; '))
+    const pins = node.pins().filter((pin) => pin.includes('xdp_uplink'))
+    assert.deepEqual(
+      pins.sort(),
+      uplinks.map((name) => `links/xdp_uplink-native-${name}`),
+    )
+    const second = scene.ip(node.netns, 'link', 'show', 'dev', 'eth1')
+    assert.equal(second.includes('xdp'), uplinks.includes('eth1'), second)
+    await node.kill()
   }
 })
