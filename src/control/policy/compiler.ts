@@ -63,7 +63,7 @@ export class PolicyCompiler {
   readonly #locals: Locals
   readonly #addresses: Addresses
   readonly #output: PolicyOutput
-  /** By which peers know the namespaces of identities. */
+  /** By which peers know the namespaces of identities; of those that have a row. */
   readonly #namespaces = new Map<string, NamespaceLabels>()
   #isActive = false
   #setId = 0
@@ -174,7 +174,8 @@ export class PolicyCompiler {
     for (const name of take(this.#dirty.namespaces)) {
       const addresses = this.#locals.touchNamespace(name)
       const [before, now] = [this.#namespaces.get(name), this.#labelsOf(name)]
-      this.#namespaces.set(name, now)
+      if (this.#tables.namespaces.get(name)) this.#namespaces.set(name, now)
+      else this.#namespaces.delete(name)
       if (!this.#peers.tellsApart(before ?? this.#unknown(name), now)) continue
       // Its pods get new numbers, so that sets in force say of nobody else than before.
       this.#identities.renew(name)
