@@ -42,9 +42,10 @@ function admitting(...roles: readonly string[]): object {
   }
 }
 
+const target = () => ['--socket', node.socketPath, '--bpf-root', node.bpfRoot]
+
 async function ask(...args: readonly string[]): Promise<string> {
-  const target = ['--socket', node.socketPath, '--bpf-root', node.bpfRoot]
-  const { code, stdout, stderr } = await weir([...args, ...target])
+  const { code, stdout, stderr } = await weir([...args, ...target()])
   assert.deepEqual([code, stderr], [0, ''], stdout)
   return stdout
 }
@@ -162,4 +163,30 @@ test('people read who is meant', async () => {
   const ends = `default/stranger \\(${source}\\) +default/web \\(${web.addresses[0]}:80\\)`
   const seen = 'denied \\d+ times, \\d+ s ago'
   assert.match(said, new RegExp(`allowed +TCP +${ends} .*${seen}.* nothing isolates it`))
+})
+
+test('monitor --verdicts names the rules that let in and that do not', async () => {
+  const [v4 = ''] = web.addresses
+  await enforce(admitting('friend'), false)
+  const cases = [
+    ['allow', friend, 'ingress allow: NetworkPolicy default/web, ingress rule 1'],
+    ['policy_ingress', stranger, 'ingress deny: no ingress rule of NetworkPolicy default/web'],
+  ] as const
+  const watches = cases.map(([, , why]) =>
+    weir(['monitor', '--verdicts', '--to', v4, ...target()], { stopAt: why }),
+  )
+  let areSeen = false
+  const seen = Promise.all(watches).then(() => {
+    areSeen = true
+  })
+  // The streams have no sign of being open, so ask again until they show.
+  for (let tries = 0; !areSeen && tries < 15; tries++) {
+    assert.ok(friend.ask(v4).ok)
+    assert.equal(stranger.ask(v4).ok, false)
+    await Promise.race([seen, sleep(200)])
+  }
+  for (const [at, [verdict, pod, why]] of cases.entries()) {
+    const packet = `from_pod ifindex \\d+ TCP ${pod.addresses[0]}:\\d+ > ${v4}:80`
+    assert.match((await watches[at])?.stdout ?? '', new RegExp(`${verdict} ${packet}.*, ${why}`))
+  }
 })
