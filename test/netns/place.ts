@@ -14,6 +14,8 @@ export interface Stream {
   readonly sent: number
   readonly received: number
   readonly lost: number
+  /** The last one of its socket; '' for none. */
+  readonly error: string
 }
 
 export interface Asked {
@@ -87,7 +89,18 @@ export class Place {
 
   /** Sends numbered requests every 2 ms until the answered function is called. */
   stream(...args: readonly string[]): () => Promise<Stream> {
-    const child = this.#spawn(['stream', ...args, '--interval', '2000'])
+    return this.#follow(this.#spawn(['stream', ...args, '--interval', '2000']))
+  }
+
+  /** The same from a cgroup, where sockets are translated. */
+  streamIn(cgroup: string, ...args: readonly string[]): () => Promise<Stream> {
+    const join = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+    const command = ['ip', 'netns', 'exec', this.netns, WEIR_POD, 'stream', ...args]
+    const stdio = ['pipe', 'pipe', 'inherit'] as const
+    return this.#follow(spawn('sh', ['-c', join, cgroup, ...command], { stdio: [...stdio] }))
+  }
+
+  #follow(child: ChildProcess): () => Promise<Stream> {
     let said = ''
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       said += text

@@ -1,12 +1,12 @@
 // UDP flows to a Service stay with an endpoint as long as it serves, also while it terminates, and
-// move at once when it serves no more.
+// move at once when it serves no more. Sockets that are translated stay as long as it is there.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { listFlows } from '../../src/datapath/inspect.ts'
 import { openLibrary } from '../../src/libbpf/library.ts'
 import type { Stream, TestPod } from './place.ts'
-import { Scene } from './scene.ts'
+import { run, Scene } from './scene.ts'
 import { TestNode } from './test-node.ts'
 
 const VIPS = ['10.96.0.10', 'fd00:96::a']
@@ -36,6 +36,7 @@ after(() => scene.dispose())
 
 const READY = { ready: true, serving: true, terminating: false }
 const LEAVING = { ready: false, serving: true, terminating: true }
+const UNREADY = { ready: false, serving: false, terminating: false }
 const LEFT = { ready: false, serving: false, terminating: true }
 
 function publish(endpoints: readonly (readonly [TestPod, object])[]): void {
@@ -114,6 +115,52 @@ test('so it does when the endpoint ceased to serve while no agent ran', async ()
   await node.start()
   await areWithYoung(stops)
 })
+
+test('a socket stays with an endpoint that is not ready, and ends when that is gone', async () => {
+  const [first, second] = [await connectToOld(), await connectToOld()]
+  await oldIsNotReady()
+  for (const stop of first) assert.equal((await stop()).error, '')
+  publish([[young, READY]])
+  await haveEnded(second)
+})
+
+test('so it does when the endpoint went while no agent ran', async () => {
+  const stops = await connectToOld()
+  await oldIsNotReady()
+  await node.kill()
+  publish([[young, READY]])
+  await node.start()
+  await haveEnded(stops)
+})
+
+async function connectToOld(): Promise<(() => Promise<Stream>)[]> {
+  publish([[old, READY]])
+  await until(() => VIPS.every((vip) => asks(vip) === 'old'))
+  const before = socketsAtOld()
+  const stops = VIPS.map((vip) => client.streamIn(node.cgroup, 'udp', vip, '53'))
+  await until(() => socketsAtOld() === before + VIPS.length)
+  return stops
+}
+
+async function oldIsNotReady(): Promise<void> {
+  publish([
+    [old, UNREADY],
+    [young, READY],
+  ])
+  await until(() => VIPS.every((vip) => asks(vip) === 'young'))
+}
+
+async function haveEnded(stops: readonly (() => Promise<Stream>)[]): Promise<void> {
+  await until(() => socketsAtOld() === 0)
+  for (const stop of stops) assert.match((await stop()).error, /ECONNABORTED|EDESTADDRREQ/)
+}
+
+/** The client's connected sockets to its addresses. */
+function socketsAtOld(): number {
+  const sockets = run('ip', 'netns', 'exec', client.netns, 'ss', '-Hun', 'state', 'established')
+  return sockets.split('\n').filter((line) => old.addresses.some((each) => line.includes(each)))
+    .length
+}
 
 function asks(vip: string): string | undefined {
   return client.askPort(vip, 53, '--udp').answer?.name
