@@ -95,9 +95,10 @@ static bool ask_once(const struct peer *server, const struct options *options)
 			peer_text(&peer, peer_name, sizeof(peer_name));
 		close(fd);
 	}
-	printf("{\"ok\":%s,\"ms\":%.3f,\"local\":\"%s\",\"peer\":\"%s\",\"from\":\"%s\"",
-	       outcome.error ? "false" : "true", (double)(now_us() - start) / 1000.0, local_text,
-	       peer_name, outcome.from);
+	printf("{\"ok\":%s,\"begunUs\":%llu,\"ms\":%.3f", outcome.error ? "false" : "true",
+	       (unsigned long long)start, (double)(now_us() - start) / 1000.0);
+	printf(",\"local\":\"%s\",\"peer\":\"%s\",\"from\":\"%s\"", local_text, peer_name,
+	       outcome.from);
 	if (outcome.error)
 		printf(",\"stage\":\"%s\",\"error\":\"%s\"", outcome.stage,
 		       strerrorname_np(-outcome.error));
@@ -117,7 +118,10 @@ int ask(const struct options *options)
 		return 2;
 	}
 	/* What fails once is told at once: forty more timeouts would say no more. */
-	for (int i = 0; i < options->count && ok; i++)
+	for (int i = 0; i < options->count && ok; i++) {
+		if (i && options->interval_us)
+			usleep((useconds_t)options->interval_us);
 		ok = ask_once(&server, options);
+	}
 	return ok ? 0 : 1;
 }

@@ -126,9 +126,7 @@ static bool parse(struct options *options, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options options = {
-		.name = "", .node = "", .timeout_ms = 2000, .count = 1, .interval_us = 10000
-	};
+	struct options options = { .name = "", .node = "", .timeout_ms = 2000, .count = 1 };
 	const char *mode = argc > 1 ? argv[1] : "", *kind = "";
 	bool streaming = !strcmp(mode, "stream");
 

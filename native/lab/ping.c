@@ -96,7 +96,7 @@ int ping(const struct options *options)
 	}
 	for (int i = 0; i < options->count; i++) {
 		if (i)
-			usleep((useconds_t)options->interval_us);
+			usleep((useconds_t)(options->interval_us ?: INTERVAL_US));
 		ping_once(fd, &peer, options, id, (uint16_t)(i + 1), &tally);
 	}
 	print(&tally);

@@ -115,7 +115,7 @@ static void run_until_stopped(struct run *run, const struct options *options)
 
 		if (now >= next) {
 			send_next(run);
-			next += (uint64_t)options->interval_us;
+			next += (uint64_t)(options->interval_us ?: INTERVAL_US);
 			continue;
 		}
 		wait_for(run->fd, POLLIN, (int)((next - now) / 1000) + 1);

@@ -9,6 +9,7 @@
 #define MAX_PORTS 64
 #define MAX_DATAGRAM 65536
 #define LINE_SIZE 512
+#define INTERVAL_US 10000
 
 /* An address and port of either family. */
 struct peer {
@@ -24,9 +25,9 @@ struct options {
 	const char *host, *port; /* the clients */
 	int timeout_ms;
 	int count;
-	int interval_us;
-	int ttl;     /* 0: the system's */
-	size_t size; /* payload bytes */
+	int interval_us; /* 0: INTERVAL_US, and ask does not pause */
+	int ttl;	 /* 0: the system's */
+	size_t size;	 /* payload bytes */
 	bool use_udp, unconnected, dont_fragment;
 	uint16_t source_port;
 	const char *source; /* address to send from, whosever it is */
