@@ -160,7 +160,8 @@ export class Datapath {
     this.policy = openPolicy(object, policyTables, bump)
     this.nodeRoutes = nodeRouteOperations(netlink, () => this.#routeContext)
     this.#events = new Events(library, object.map('events'))
-    this.#collector = new FlowCollector(object.program('flow_gc'), log)
+    const pairs = object.map('flows').maxEntries / 2
+    this.#collector = new FlowCollector(object.program('flow_gc'), pairs, log)
     // Programs may decide differently now: what was decided by the ones before is decided again.
     bump()
   }

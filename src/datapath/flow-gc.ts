@@ -1,5 +1,6 @@
 // Runs the collector of ended connections and remembers what it counted. It comes around sooner
-// when much expires and later when nothing does: an idle node is left in peace.
+// when much expires and later when nothing does: an idle node is left in peace. A table that fills
+// holds what is short-lived shorter, so that new connections find room.
 import type { Logger } from 'pino'
 import type { Program } from '../libbpf/program.ts'
 import type { Address } from '../net/address.ts'
@@ -33,8 +34,15 @@ const ZEROES = {
   expired: 0,
 } as const
 
+/** What does not end with a FIN, or has ended, when the table fills: TCP connections stay. */
+const PRESSED = ['halfClosedTimeout', 'closingTimeout', 'udpTimeout', 'icmpTimeout'] as const
+/** Shares of the table: from one on pairs are held shorter, from the other on the shortest. */
+const PRESSED_FROM = 0.5
+const PRESSED_MOST_FROM = 0.9
+const SHORTEST_SHARE = 0.1
+
 const SHORTEST_MS = 1000
-const LONGEST_MS = 30_000
+const LONGEST_MS = 5000
 
 /** Whose UDP flows end: of a service port, those to a backend; of 0, those to a frontend. */
 export interface Ended {
@@ -57,8 +65,20 @@ export function purgeFlows(
   }
 }
 
-/** The wait before the next run: half when a quarter of what was seen had expired, else longer. */
-export function nextIntervalMs(intervalMs: number, counts: FlowCounts): number {
+/** Seconds to hold pairs in a table of which the share `filled` is taken. */
+export function timeoutsAt(filled: number): Record<keyof typeof TIMEOUTS, number> {
+  const pressure = (filled - PRESSED_FROM) / (PRESSED_MOST_FROM - PRESSED_FROM)
+  const share = 1 - Math.min(1, Math.max(0, pressure)) * (1 - SHORTEST_SHARE)
+  const shorter = PRESSED.map((name) => [name, Math.round(TIMEOUTS[name] * share)] as const)
+  return { ...TIMEOUTS, ...Object.fromEntries(shorter) }
+}
+
+/**
+ * The wait before the next run: the shortest while the table fills, half when a quarter of what was
+ * seen had expired, else longer.
+ */
+export function nextIntervalMs(intervalMs: number, counts: FlowCounts, filled: number): number {
+  if (filled > PRESSED_FROM) return SHORTEST_MS
   const { established, closing, embryos, expired } = counts
   const seen = established + closing + embryos + expired
   const busy = expired * 4 > seen
@@ -67,15 +87,17 @@ export function nextIntervalMs(intervalMs: number, counts: FlowCounts): number {
 
 export class FlowCollector {
   readonly #program: Program
+  readonly #pairs: number
   readonly #log: Logger
   #timer: NodeJS.Timeout | undefined
   #intervalMs = SHORTEST_MS
   #counts: FlowCounts | undefined
   #failed = false
 
-  /** Runs from now on until stopped. */
-  constructor(program: Program, log: Logger) {
+  /** Runs from now on until stopped, on a table with room for so many pairs. */
+  constructor(program: Program, pairs: number, log: Logger) {
     this.#program = program
+    this.#pairs = pairs
     this.#log = log
     this.#schedule()
   }
@@ -97,10 +119,17 @@ export class FlowCollector {
     this.#timer.unref()
   }
 
+  /** As a share, as of the last run. */
+  get #filled(): number {
+    const { established = 0, closing = 0 } = this.#counts ?? {}
+    return (established + closing) / this.#pairs
+  }
+
   #run(): void {
     try {
-      this.#counts = collect(this.#program)
-      this.#intervalMs = nextIntervalMs(this.#intervalMs, this.#counts)
+      const counts = collect(this.#program, timeoutsAt(this.#filled))
+      this.#counts = counts
+      this.#intervalMs = nextIntervalMs(this.#intervalMs, counts, this.#filled)
       this.#failed = false
     } catch (error) {
       // Once per transition: the table only fills up, and that is counted by itself.
@@ -111,8 +140,8 @@ export class FlowCollector {
   }
 }
 
-function collect(program: Program): FlowCounts {
-  const { context } = program.testRun({ context: layout.gc.toBytes({ ...TIMEOUTS, ...ZEROES }) })
+function collect(program: Program, timeouts: ReturnType<typeof timeoutsAt>): FlowCounts {
+  const { context } = program.testRun({ context: layout.gc.toBytes({ ...timeouts, ...ZEROES }) })
   const { established, udp, icmp, other, closing, embryos, expired } = layout.gc.fromBytes(context)
   return { established: established + udp + icmp + other, closing, embryos, expired }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { decodeEvent } from '../../../src/datapath/events.ts'
-import { nextIntervalMs } from '../../../src/datapath/flow-gc.ts'
+import { nextIntervalMs, timeoutsAt } from '../../../src/datapath/flow-gc.ts'
 import { gatewaysOf } from '../../../src/datapath/gateway.ts'
 import * as layout from '../../../src/datapath/layout.gen.ts'
 import { mapPinName, PinDirectory, requireBpffs } from '../../../src/datapath/pins.ts'
@@ -15,10 +15,23 @@ import { parsePrefix } from '../../../src/net/prefix.ts'
 
 test('nextIntervalMs() shortens when much expires and lengthens when nothing does', () => {
   const counts = { established: 100, closing: 0, embryos: 0, expired: 0 }
-  assert.equal(nextIntervalMs(4000, counts), 6000)
-  assert.equal(nextIntervalMs(4000, { ...counts, expired: 50 }), 2000)
-  assert.equal(nextIntervalMs(1000, { ...counts, expired: 5000 }), 1000)
-  assert.equal(nextIntervalMs(29_000, counts), 30_000)
+  assert.equal(nextIntervalMs(3000, counts, 0.1), 4500)
+  assert.equal(nextIntervalMs(3000, { ...counts, expired: 50 }, 0.1), 1500)
+  assert.equal(nextIntervalMs(1000, { ...counts, expired: 5000 }, 0.1), 1000)
+  assert.equal(nextIntervalMs(4900, counts, 0.1), 5000)
+  assert.equal(nextIntervalMs(4900, counts, 0.6), 1000, 'the table fills')
+})
+
+test('timeoutsAt() holds what is short-lived shorter in a table that fills, never TCP', () => {
+  const [half, crowded, full] = [timeoutsAt(0.5), timeoutsAt(0.7), timeoutsAt(1)]
+  assert.deepEqual(half, timeoutsAt(0))
+  const short = ({ udpTimeout, icmpTimeout, closingTimeout, halfClosedTimeout }: typeof half) => {
+    return [udpTimeout, icmpTimeout, closingTimeout, halfClosedTimeout]
+  }
+  assert.deepEqual(short(half), [120, 30, 10, 120])
+  assert.deepEqual(short(crowded), [66, 17, 6, 66])
+  assert.deepEqual(short(full), [12, 3, 1, 12])
+  assert.equal(full.tcpTimeout, half.tcpTimeout)
 })
 
 test('mapPinName() leaves no dot, which bpffs refuses', () => {
