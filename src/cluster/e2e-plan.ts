@@ -66,12 +66,9 @@ export function planRun(specs: readonly Spec[], rules: readonly SkipRule[]): Pla
   return { run, skipped }
 }
 
-/** What a resumed run has left: what never ran and what failed. */
+/** What a resumed run has left: all but what passed, for what skipped itself asks the cluster. */
 export function remaining(specs: readonly Spec[], outcomes: Outcomes): Spec[] {
-  return specs.filter(({ name }) => {
-    const state = outcomes[name]?.state
-    return state === undefined || state === 'failed'
-  })
+  return specs.filter(({ name }) => outcomes[name]?.state !== 'passed')
 }
 
 /** Chunks of one group each. */

@@ -111,13 +111,15 @@ test('outcomesOf() takes random ends off names, so that the same failure reads t
   assert.equal(outcomes[SERVES]?.message, 'pod "client-*" in namespace "services-*" failed')
 })
 
-test('remaining() has what never ran and what failed', () => {
+test('remaining() has what never ran, what failed and what skipped itself', () => {
   const passed: Outcome = { state: 'passed', seconds: 1, attempts: 1 }
-  const left = remaining(SPECS, { [NAMES]: passed, [SERVES]: { ...passed, state: 'failed' } })
-  assert.deepEqual(
-    left.map(({ name }) => name),
-    [SERVES, TALKS],
-  )
+  for (const state of ['failed', 'skipped'] as const) {
+    const left = remaining(SPECS, { [NAMES]: passed, [SERVES]: { ...passed, state } })
+    assert.deepEqual(
+      left.map(({ name }) => name),
+      [SERVES, TALKS],
+    )
+  }
 })
 
 test('conformanceTable() counts by group and lists each state once', () => {
