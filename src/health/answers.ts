@@ -17,35 +17,27 @@ export function answersFor({ service }: HealthCheck, sources: AnswerSources): Re
   if (service === undefined) {
     return (request, response) => answerNode(request.url ?? '/', response, sources.health)
   }
-  return ({ socket }, response) => {
-    // As the kernel has it on a socket of both: "::ffff:192.0.2.1", "fe80::1%eth0".
-    const { localAddress = '' } = socket
-    const family = localAddress.includes(':') && !localAddress.startsWith('::ffff:') ? 6 : 4
-    answerService({ service, family }, response, sources)
-  }
+  return (_, response) => answerService(service, response, sources)
 }
 
-/** A Service as it is asked about: kube-proxy has a server for each family. */
-interface Asked {
-  readonly service: string
-  readonly family: Family
-}
-
-/** Addresses of this node's ready endpoints: one that terminates counts no more. */
-function countLocalEndpoints({ tables, nodeName }: AnswerSources, { service, family }: Asked) {
-  const addresses = new Set<string>()
+/**
+ * This node's ready endpoints: one that terminates counts no more, and a pod of both families once.
+ * By whichever address the node is asked: a Service of one family is healthy by both.
+ */
+function countLocalEndpoints({ tables, nodeName }: AnswerSources, service: string): number {
+  const addresses: Record<Family, Set<string>> = { 4: new Set(), 6: new Set() }
   for (const { endpoints } of tables.endpointSlices.byIndex('service', service)) {
     for (const { ready, nodeName: on, address } of endpoints) {
-      if (ready && on === nodeName && addressFamily(address) === family) addresses.add(address)
+      if (ready && on === nodeName) addresses[addressFamily(address)].add(address)
     }
   }
-  return addresses.size
+  return Math.max(addresses[4].size, addresses[6].size)
 }
 
 /** Any path is the same. */
-function answerService(asked: Asked, response: ServerResponse, sources: AnswerSources): void {
-  const [namespace, name] = asked.service.split('/')
-  const localEndpoints = countLocalEndpoints(sources, asked)
+function answerService(service: string, response: ServerResponse, sources: AnswerSources): void {
+  const [namespace, name] = service.split('/')
+  const localEndpoints = countLocalEndpoints(sources, service)
   const { healthy } = sources.health
   const body = { service: { namespace, name }, localEndpoints, serviceProxyHealthy: healthy }
   const headers = { 'X-Load-Balancing-Endpoint-Weight': String(localEndpoints) }

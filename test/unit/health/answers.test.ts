@@ -82,16 +82,19 @@ test('a Service with local endpoints is healthy, each address counts once', asyn
   }
 })
 
-test('endpoints are counted of the family that is asked by, as two proxies would', async (t) => {
+test('a pod of two families counts once, by whichever address the node is asked', async (t) => {
   const { get, slice } = await serve(t, 'shop/web')
+  const weights = () =>
+    Promise.all(
+      ['127.0.0.1', '[::1]'].map(async (host) => {
+        const { status, headers } = await get('/', host)
+        return `${status} ${headers.get('x-load-balancing-endpoint-weight')}`
+      }),
+    )
   slice('web-4', [makeEndpoint('10.0.1.1', here), makeEndpoint('10.0.1.2', here)])
-  const weight = async (host: string) => {
-    const { status, headers } = await get('/', host)
-    return `${status} ${headers.get('x-load-balancing-endpoint-weight')}`
-  }
-  assert.deepEqual([await weight('127.0.0.1'), await weight('[::1]')], ['200 2', '503 0'])
-  slice('web-6', [makeEndpoint('fd00::1', here)])
-  assert.deepEqual([await weight('127.0.0.1'), await weight('[::1]')], ['200 2', '200 1'])
+  assert.deepEqual(await weights(), ['200 2', '200 2'])
+  slice('web-6', [makeEndpoint('fd00::1', here), makeEndpoint('fd00::2', here)])
+  assert.deepEqual(await weights(), ['200 2', '200 2'])
 })
 
 test('without a local ready endpoint a Service is not healthy', async (t) => {
