@@ -9,6 +9,8 @@
  * begun at a steady pace, whether or not those before were answered: so a change is seen as early
  * where nobody answered as where somebody did.
  */
+#include "endpoint.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -29,12 +31,6 @@
 /* More than ever wait at once. */
 #define WAITING 64
 
-union endpoint {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
 /* A connection that is not decided yet, or not yet told: they are told in the order begun. */
 struct attempt {
 	int fd; /* -1 once decided */
@@ -47,40 +43,6 @@ static struct {
 	unsigned int first, count;
 	char last;
 } queue;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "Cannot %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* Fills `at` and returns its length. */
-static socklen_t parse(union endpoint *at, const char *address, const char *port)
-{
-	uint16_t number = htons((uint16_t)atoi(port));
-
-	memset(at, 0, sizeof(*at));
-	if (inet_pton(AF_INET, address, &at->v4.sin_addr) == 1) {
-		at->v4.sin_family = AF_INET;
-		at->v4.sin_port = number;
-		return sizeof(at->v4);
-	}
-	if (inet_pton(AF_INET6, address, &at->v6.sin6_addr) != 1) {
-		errno = EINVAL;
-		die("parse the address");
-	}
-	at->v6.sin6_family = AF_INET6;
-	at->v6.sin6_port = number;
-	return sizeof(at->v6);
-}
 
 static void serve(const union endpoint *at, socklen_t length, char name)
 {
@@ -183,7 +145,7 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	if (argc >= 4) {
-		length = parse(&at, argv[2], argv[3]);
+		length = endpoint_parse(&at, argv[2], argv[3], 0);
 		if (argc == 5 && !strcmp(argv[1], "serve"))
 			serve(&at, length, argv[4][0]);
 		if (argc == 4 && !strcmp(argv[1], "follow"))

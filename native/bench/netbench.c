@@ -8,6 +8,8 @@
  * The server closes CRR connections first, so that TIME_WAIT collects on its
  * side and the client does not run out of ports within a run.
  */
+#include "endpoint.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -36,46 +38,6 @@ struct histogram {
 
 static struct histogram whole, connecting;
 static char buffer[128 * 1024];
-
-union endpoint {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
-static void die(const char *what)
-{
-	fprintf(stderr, "Cannot %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* Fills `at` and returns its length. */
-static socklen_t endpoint_parse(union endpoint *at, const char *address, const char *port, int add)
-{
-	uint16_t number = htons((uint16_t)(atoi(port) + add));
-
-	memset(at, 0, sizeof(*at));
-	if (inet_pton(AF_INET, address, &at->v4.sin_addr) == 1) {
-		at->v4.sin_family = AF_INET;
-		at->v4.sin_port = number;
-		return sizeof(at->v4);
-	}
-	if (inet_pton(AF_INET6, address, &at->v6.sin6_addr) != 1) {
-		errno = EINVAL;
-		die("parse the address");
-	}
-	at->v6.sin6_family = AF_INET6;
-	at->v6.sin6_port = number;
-	return sizeof(at->v6);
-}
 
 static int connect_to(const union endpoint *at, socklen_t length)
 {
